@@ -1,0 +1,23 @@
+"""What all tests share: where real data lies, and settings that make a run repeatable."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# No time limit per example (kernels compile at their first call), and the same examples in every run.
+settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of real data sets, `GRAPHKIT_DATA`; the test is skipped where there is none."""
+    folder = os.environ.get("GRAPHKIT_DATA")
+    if not folder:
+        pytest.skip("needs real data: set GRAPHKIT_DATA to a folder that holds planetoid/ and tu/")
+    root = Path(folder)
+    if not root.is_dir():
+        pytest.fail(f"GRAPHKIT_DATA names a folder that does not exist: {root}")
+    return root
