@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# No time limit per example (kernels compile at their first call), and the same examples in every run.
+# The same examples in every run, and no time limit for one: kernels compile at their first call.
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("repeatable")
 
