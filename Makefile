@@ -59,7 +59,7 @@ docs: $(DOCS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
-	rm -rf docs/_build docs/api/generated docs/tutorials/generated
+	rm -rf docs/_build docs/api/generated docs/auto_tutorials
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN): EXTRAS :=

@@ -1,0 +1,55 @@
+"""Sphinx: the reference from docstrings, the tutorials from scripts that are executed."""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "agg")
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import graphkit
+
+project = "graphkit"
+author = "graphkit contributors"
+copyright = "graphkit contributors"
+version = release = graphkit.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "tutorials", "examples"]
+default_role = "code"
+
+html_theme = "furo"
+html_title = f"graphkit {version}"
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+# torch's own pages are not at hand when the documentation is built without network
+autodoc_default_options = {"members": True, "show-inheritance": False}
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": ["tutorials"],
+    "gallery_dirs": ["auto_tutorials"],
+    "filename_pattern": r"\.py$",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
+
+# A tutorial that warns is a tutorial that teaches something wrong.
+warnings.filterwarnings("error", module=r"graphkit")
