@@ -1,0 +1,73 @@
+"""Graphs in the forms of other libraries, read as edges. Nothing here imports those libraries:
+an object of theirs can only come from where they are imported already."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+SPARSE_LAYOUTS = (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc)
+
+
+class Edges(NamedTuple):
+    """What an object says about its edges; a size that it does not say is None."""
+
+    edge_index: Tensor
+    size: tuple[int | None, int | None] = (None, None)
+    undirected: bool | None = None
+
+
+def is_instance(value: Any, module: str, name: str) -> bool:
+    """Whether `value` is a `module.name`, without importing `module`."""
+    loaded = sys.modules.get(module)
+    cls = getattr(loaded, name, None)
+    return isinstance(cls, type) and isinstance(value, cls)
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether `value` is a sparse adjacency matrix, of torch or of torch_sparse."""
+    if isinstance(value, Tensor):
+        return value.layout in SPARSE_LAYOUTS
+    return is_instance(value, "torch_sparse", "SparseTensor")
+
+
+def is_pyg_data(value: Any) -> bool:
+    return is_instance(value, "torch_geometric.data", "Data")
+
+
+def read_edges(value: Any) -> Edges:
+    """The edges of a dense or sparse tensor, an `EdgeIndex` or a `SparseTensor`."""
+    if is_instance(value, "torch_geometric", "EdgeIndex"):
+        return Edges(value.as_tensor(), value.sparse_size(), value.is_undirected or None)
+    if not is_sparse(value):
+        return Edges(value)
+    if not isinstance(value, Tensor):
+        rows, cols, _ = value.coo()
+        num_dst, num_src = value.sparse_sizes()
+        return Edges(torch.stack([cols, rows]), (num_src, num_dst))
+    if value.dim() - value.dense_dim() != 2:
+        raise ValueError(f"edge_index: expected a matrix, got a {value.layout} of {value.shape}")
+    num_dst, num_src = value.shape[:2]
+    if value.layout == torch.sparse_coo:
+        rows, cols = value.coalesce().indices()
+    elif value.layout == torch.sparse_csr:
+        cols, rows = value.col_indices(), _spread(value.crow_indices())
+    else:
+        rows, cols = value.row_indices(), _spread(value.ccol_indices())
+    return Edges(torch.stack([cols, rows]), (num_src, num_dst))
+
+
+def read_values(value: Any) -> Tensor | None:
+    """The values of a sparse adjacency matrix, in the order of `read_edges`."""
+    if not isinstance(value, Tensor):
+        return value.coo()[2]
+    return (value.coalesce() if value.layout == torch.sparse_coo else value).values()
+
+
+def _spread(pointers: Tensor) -> Tensor:
+    """[0, 2, 3] -> [0, 0, 1]: the row of every slot."""
+    rows = torch.arange(pointers.numel() - 1, dtype=pointers.dtype, device=pointers.device)
+    return rows.repeat_interleave(pointers.diff())
