@@ -1,4 +1,4 @@
-"""Attributes of a graph: what is known about rows of tensors (or lists) on V, E and U."""
+"""Attributes of V, E and U: tensors or lists with one row for each node, edge or graph."""
 
 from __future__ import annotations
 
@@ -27,16 +27,6 @@ def count_rows(value: Any) -> int | None:
     return len(value) if isinstance(value, list) else None
 
 
-def check_rows(name: str, value: Any, expected: int, why: str) -> None:
-    """Raise unless `value` is a tensor or list of `expected` rows; `why` says where they are from."""
-    if not isinstance(value, (Tensor, list)):
-        raise TypeError(f"{name}: expected a tensor or a list, got {type(value).__name__}")
-    rows = count_rows(value)
-    if rows != expected:
-        got = "a 0-dimensional tensor" if rows is None else f"{rows}"
-        raise ValueError(f"{name}: expected {expected} rows ({why}), got {got}")
-
-
 def take(value: Any, index: Tensor) -> Any:
     """The rows of `value` at `index`."""
     if isinstance(value, list):
@@ -46,19 +36,25 @@ def take(value: Any, index: Tensor) -> Any:
     return value.index_select(0, index)
 
 
-def concat(values: list[Any]) -> Any:
-    """All rows of all `values`, which are tensors or lists."""
+def concat(name: str, values: list[Any]) -> Any:
+    """All rows of all `values`, which are tensors or lists; `name` is for the error."""
+    if len({isinstance(value, list) for value in values}) > 1:
+        raise ValueError(f"{name}: cannot join tensors with lists")
     if isinstance(values[0], list):
         return [row for value in values for row in value]
-    if values[0].layout == torch.sparse_csr:
-        return torch.cat([value.to_sparse_coo() for value in values]).to_sparse_csr()
-    return torch.cat(values)
+    try:
+        if values[0].layout == torch.sparse_csr:
+            return torch.cat([value.to_sparse_coo() for value in values]).to_sparse_csr()
+        return torch.cat(values)
+    except RuntimeError as error:
+        raise ValueError(f"{name}: cannot join the tensors of these graphs: {error}") from error
 
 
 def split(value: Any, sizes: list[int]) -> list[Any]:
-    """The reverse of `concat`. Dense tensors are split into views."""
+    """The reverse of `concat`."""
     if isinstance(value, Tensor) and value.layout == torch.strided:
-        return list(value.split(sizes))
+        # Copies: a view is pickled, and so sent to other processes, with all it is a view of.
+        return [part.clone() for part in value.split(sizes)]
     parts, start = [], 0
     for size in sizes:
         if isinstance(value, list):
@@ -69,7 +65,32 @@ def split(value: Any, sizes: list[int]) -> list[Any]:
     return parts
 
 
+def join_graph_rows(values: list[Any], batched: list[bool]) -> Any:
+    """One attribute of U of a batch, from those of its members.
+
+    Members that are batches (`batched`) have one row per graph already. Those of the others
+    become one tensor where all are tensors of one row and one shape, else a list.
+    """
+    parts: list[Any] = [
+        value if has_rows or _is_row(value) else [value]
+        for value, has_rows in zip(values, batched, strict=True)
+    ]
+    first = parts[0]
+    if all(
+        _is_tensor(part) and part.shape[1:] == first.shape[1:] and part.dtype == first.dtype
+        for part in parts
+    ):
+        return torch.cat(parts)
+    return [row for part in parts for row in (part.split(1) if _is_tensor(part) else part)]
+
+
+def split_graph_rows(value: Any, num_graphs: int) -> list[Any]:
+    """The reverse of `join_graph_rows`, for members that are no batches."""
+    return split(value, [1] * num_graphs) if _is_tensor(value) else list(value)
+
+
 def move(value: Any, device: torch.device) -> Any:
+    """`value` with all tensors in it on `device`."""
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, list):
@@ -77,3 +98,11 @@ def move(value: Any, device: torch.device) -> Any:
     if isinstance(value, tuple):
         return tuple(move(end, device) for end in value)
     return value
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor)
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dim() > 0 and value.size(0) == 1

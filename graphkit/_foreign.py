@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+Size = int | tuple[int | None, int | None] | None
+"""Number of nodes, or (sources, destinations); None is for what is not known."""
+
 SPARSE_LAYOUTS = (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc)
 
 
@@ -58,6 +61,23 @@ def read_edges(value: Any) -> Edges:
     else:
         rows, cols = value.row_indices(), _spread(value.ccol_indices())
     return Edges(torch.stack([cols, rows]), (num_src, num_dst))
+
+
+def join_sizes(edges: Edges, size: Size) -> int | tuple[int, int] | None:
+    """Number of nodes, or (sources, destinations), from what the edges and the caller say."""
+    given = (size, size) if size is None or isinstance(size, int) else size
+    for own, other in zip(edges.size, given, strict=True):
+        if own is not None and other is not None and own != other:
+            raise ValueError(f"size: expected {edges.size} as edge_index says, got {size}")
+    num_src, num_dst = (
+        other if own is None else own for own, other in zip(edges.size, given, strict=True)
+    )
+    if num_src == num_dst:
+        return num_src
+    highest = edges.edge_index.amax(1).tolist() if edges.edge_index.numel() else [-1, -1]
+    num_src = highest[0] + 1 if num_src is None else num_src
+    num_dst = highest[1] + 1 if num_dst is None else num_dst
+    return num_src if num_src == num_dst else (num_src, num_dst)
 
 
 def read_values(value: Any) -> Tensor | None:

@@ -1,28 +1,52 @@
-"""Graph: edges, attributes on V (nodes), E (edges) and U (graphs), batches of graphs."""
+"""Graph: edges, attributes of V (nodes), E (edges) and U (graphs), batches of graphs."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar, overload
 
 import torch
 from torch import Tensor
 
-from graphkit._attributes import STANDARD, Kind, check_rows, count_rows
-from graphkit._foreign import is_pyg_data, is_sparse, read_edges, read_values
-from graphkit._structure import (
-    Adjacency,
-    Connectivity,
+from graphkit import _parts, _undirected
+from graphkit._attributes import STANDARD, Kind, move
+from graphkit._checks import (
+    Members,
+    batch_to_ptr,
     check_edge_index,
+    check_edge_type,
+    check_index,
+    check_node_rows,
+    check_pair,
+    check_ptr,
     check_range,
-    check_sizes,
+    check_rows,
+    describe,
+    find_kind,
+    find_sizes,
+    spell_sizes,
 )
+from graphkit._foreign import Size, is_pyg_data, is_sparse, join_sizes, read_edges, read_values
+from graphkit._memory import IdentityMemory
+from graphkit._parts import Parts
+from graphkit._self_loops import LoopedEdges
+from graphkit._structure import Adjacency, Connectivity
 
-__all__ = ["Adjacency", "Graph", "as_graph"]
+__all__ = ["Adjacency", "Graph", "SelfLoops", "as_graph"]
 
 T = TypeVar("T")
+
+
+class _Batch:
+    """`Graph.batch(graphs)` joins graphs; `graph.batch` is the graph number of every node."""
+
+    @overload
+    def __get__(self, graph: None, owner: type[Graph]) -> Callable[[Sequence[Graph]], Graph]: ...
+    @overload
+    def __get__(self, graph: Graph, owner: type[Graph]) -> Tensor: ...
+    def __get__(self, graph: Graph | None, owner: type[Graph]) -> Any:
+        return _join if graph is None else graph._members()
 
 
 class Graph:
@@ -35,7 +59,8 @@ class Graph:
     Every attribute belongs to V, E or U. Its value is a tensor or a list with one row for each
     node, edge or graph. On a bipartite graph node attributes are pairs (sources, destinations),
     either of which may be None. On a graph that is no batch an attribute of U may be anything:
-    it is that one row itself, and a batch holds the list of them.
+    it is that one row itself, and a batch holds the list of them. A tensor without dimensions
+    counts as one row. Attributes are read as ``graph.train_mask`` and changed by `replace`.
 
     Args:
         edge_index: ``[2, E]`` int64 (int32 is converted).
@@ -43,11 +68,11 @@ class Graph:
             not given, taken from the node attributes, else from `batch` or `ptr`, else the
             highest node in `edge_index` + 1.
         x, pos: Node attributes: features and positions.
-        edge_attr, edge_weight, edge_type: Edge attributes; types are integers from 0.
-        u: ``[num_graphs, ...]`` attribute of the graph as a whole.
+        edge_attr, edge_weight, edge_type: Edge attributes; types are int64, numbered from 0.
+        u: ``[num_graphs, ...]`` features of the graphs as wholes.
         y: Targets. They belong to V, E or U, whichever has as many members as `y` has rows; if
             that leaves a choice it is an error: use `node_attrs`, `edge_attrs` or `graph_attrs`.
-        batch: ``[num_nodes]`` sorted number of the graph each node belongs to; or
+        batch: ``[num_nodes]`` graph number of every node, ascending; or
         ptr: ``[num_graphs + 1]`` first node of every graph; a pair if the graph is bipartite.
         undirected: Whether every edge has its opposite. It is believed, not checked; None means
             to find out when somebody asks.
@@ -60,7 +85,7 @@ class Graph:
     _connectivity: Connectivity
     _values: dict[str, Any]
     _kinds: dict[str, Kind]
-    _ptr: tuple[Tensor, Tensor] | None  # of sources and of destinations; None: no batch
+    _ptr: tuple[Tensor, Tensor] | None  # of sources and destinations; None: not a batch
 
     def __init__(
         self,
@@ -72,7 +97,7 @@ class Graph:
         edge_attr: Any = None,
         edge_weight: Tensor | None = None,
         edge_type: Tensor | None = None,
-        u: Tensor | None = None,
+        u: Any = None,
         y: Any = None,
         batch: Tensor | None = None,
         ptr: Tensor | tuple[Tensor, Tensor] | None = None,
@@ -84,54 +109,52 @@ class Graph:
         edges = check_edge_index(edge_index)
         if batch is not None:
             if ptr is not None:
-                raise ValueError("batch: expected either batch or ptr, got both")
-            ptr = _batch_to_ptr(batch)
-        standard = {
+                raise ValueError("batch: expected batch or ptr, got both")
+            ptr = batch_to_ptr(batch)
+        nodes = {"x": x, "pos": pos, **(node_attrs or {})}
+        sizes, origin = find_sizes(edges, num_nodes, nodes, ptr)
+        check_range(edges, sizes[0], sizes[1], f"num_nodes={spell_sizes(*sizes)}{origin}")
+        own_ptr = None if ptr is None else check_ptr(ptr, *sizes)
+        self._fill(Parts(Connectivity(edges, *sizes, undirected), {}, {}, own_ptr))
+        if own_ptr is not None:
+            self._check_apart(own_ptr)
+        attrs = {
             "x": x,
             "pos": pos,
             "edge_attr": edge_attr,
             "edge_weight": edge_weight,
             "edge_type": edge_type,
             "u": u,
+            "y": y,
         }
-        further: dict[Kind, dict[str, Any]] = {
-            "node": dict(node_attrs or {}),
-            "edge": dict(edge_attrs or {}),
-            "graph": dict(graph_attrs or {}),
-        }
-        sizes, source = _find_sizes(edges, num_nodes, {"x": x, "pos": pos, **further["node"]}, ptr)
-        num_src, num_dst, bipartite = sizes
-        check_range(edges, num_src, num_dst, f"num_nodes={_spell(*sizes)}{source}")
-        self._connectivity = Connectivity(edges, num_src, num_dst, bipartite, undirected)
-        self._ptr = None if ptr is None else _check_ptr(ptr, *sizes)
-        self._values, self._kinds = {}, {}
-        for name, value in standard.items():
-            self._set(name, value, STANDARD[name])
-        for kind, attrs in further.items():
-            for name, value in attrs.items():
-                self._set(name, value, kind)
-        if y is not None:
-            self._set("y", y, self._find_kind("y", y))
+        for name, value in attrs.items():
+            self._add(name, value)
+        self._add_further(node_attrs, edge_attrs, graph_attrs)
 
     @classmethod
-    def _of(
-        cls,
-        connectivity: Connectivity,
-        values: dict[str, Any],
-        kinds: dict[str, Kind],
-        ptr: tuple[Tensor, Tensor] | None = None,
-    ) -> Graph:
+    def _of(cls, parts: Parts) -> Graph:
         """A Graph of parts that are known to fit."""
         graph = object.__new__(cls)
-        graph._connectivity = connectivity
-        graph._values, graph._kinds, graph._ptr = values, kinds, ptr
+        graph._fill(parts)
         return graph
+
+    def _fill(self, parts: Parts) -> None:
+        vars(self).update(
+            _connectivity=parts.connectivity,
+            _values=parts.values,
+            _kinds=parts.kinds,
+            _ptr=parts.ptr,
+        )
+
+    @property
+    def _parts(self) -> Parts:
+        return Parts(self._connectivity, self._values, self._kinds, self._ptr)
 
     # --- connectivity -----------------------------------------------------------------------
 
     @property
     def edge_index(self) -> Tensor:
-        """``[2, E]`` int64: sources j, destinations i. The graph's own; not to be written to."""
+        """``[2, E]`` int64, sources and destinations. The graph's own: not to be written to."""
         return self._connectivity.edge_index
 
     @property
@@ -153,7 +176,7 @@ class Graph:
 
     @property
     def is_bipartite(self) -> bool:
-        """Whether sources and destinations are numbered apart."""
+        """Whether sources and destinations are two sets of nodes."""
         return self._connectivity.bipartite
 
     @property
@@ -175,6 +198,27 @@ class Graph:
         """Edges sorted by source: row j holds what flows out of j."""
         return self._connectivity.by_source
 
+    def by_destination_and_type(
+        self, edge_type: Tensor | None = None, num_types: int | None = None
+    ) -> Adjacency:
+        """Edges sorted by destination and type: row ``i * num_types + type`` holds what flows
+        into i by edges of this type. It is found again by the identity of `edge_type`.
+
+        Args:
+            edge_type: ``[E]`` types; those of the graph if not given.
+            num_types: Number of types; if not given the highest + 1.
+        """
+        edge_type = self.edge_type if edge_type is None else edge_type
+        if edge_type is None:
+            raise ValueError("edge_type: expected one in the call or on the Graph, got none")
+        check_rows("edge_type", edge_type, self.num_edges, f"num_edges={self.num_edges}")
+        check_edge_type(edge_type)
+        highest = int(edge_type.max()) if self.num_edges else -1
+        num_types = highest + 1 if num_types is None else num_types
+        if highest >= num_types:
+            raise ValueError(f"edge_type: type {highest} is out of range for {num_types=}")
+        return self._connectivity.by_destination_and(edge_type, num_types)
+
     @property
     def in_degree(self) -> Tensor:
         """``[num_dst]`` number of edges into every node."""
@@ -185,87 +229,31 @@ class Graph:
         """``[num_src]`` number of edges out of every node."""
         return self.by_source.degree
 
+    @property
+    def self_loops(self) -> SelfLoops:
+        """The graph with exactly one loop on every node, and the way there for edge attributes."""
+        return self._connectivity.memo("self_loops", lambda: SelfLoops(self._connectivity))
+
     def cached(self, key: Hashable, build: Callable[[], T]) -> T:
         """What `build` returns, computed at first use and kept with the connectivity.
 
-        For values that follow from the edges alone: graphs that share their connectivity but not
-        their attributes share them.
+        For what follows from the edges alone: graphs that share their connectivity, but not their
+        attributes, share it. It must not refer to the graph.
         """
         return self._connectivity.memo(("cached", key), build)
 
     def reverse(self) -> Graph:
-        """The graph with all edges turned round. It shares attributes and sorted structures."""
+        """The graph with all edges turned round; attributes and sorted structures are shared."""
         values, ptr = self._values, self._ptr
         if self.is_bipartite:
             values = {
                 name: value[::-1] if self._kinds[name] == "node" else value
                 for name, value in values.items()
             }
-            ptr = None if ptr is None else ptr[::-1]
-        return Graph._of(self._connectivity.reverse(), values, self._kinds, ptr)
+            ptr = None if ptr is None else (ptr[1], ptr[0])
+        return Graph._of(Parts(self._connectivity.reverse(), values, self._kinds, ptr))
 
     # --- attributes -------------------------------------------------------------------------
-
-    def _set(self, name: str, value: Any, kind: Kind) -> None:
-        """Add an attribute after checking that it fits; None is no attribute."""
-        if value is None:
-            return
-        if name in self._values:
-            raise ValueError(f"{name}: given twice, on {self._kinds[name]} and on {kind}")
-        if name not in STANDARD and name != "y" and hasattr(Graph, name):
-            raise ValueError(f"{name}: expected another name for a {kind} attribute; Graph has it")
-        if STANDARD.get(name, kind) != kind:
-            raise ValueError(f"{name}: expected as attribute of {STANDARD[name]}, got {kind}")
-        if kind == "node":
-            self._check_nodes(name, value)
-        elif kind == "edge":
-            check_rows(name, value, self.num_edges, f"num_edges={self.num_edges}")
-            if name == "edge_type":
-                _check_edge_type(value)
-        elif self.is_batch or name == "u":
-            check_rows(name, value, self.num_graphs, f"num_graphs={self.num_graphs}")
-        elif isinstance(value, Tensor) and value.dim() == 0:
-            value = value.view(1)
-        self._values[name], self._kinds[name] = value, kind
-
-    def _check_nodes(self, name: str, value: Any) -> None:
-        if not self.is_bipartite:
-            check_rows(name, value, self.num_nodes, f"num_nodes={self.num_nodes}")
-            return
-        if not isinstance(value, tuple) or len(value) != 2:
-            raise TypeError(
-                f"{name}: expected a pair (sources, destinations) as the graph is bipartite, "
-                f"got {type(value).__name__}"
-            )
-        for end, size, what in zip(value, (self.num_src, self.num_dst), ("src", "dst"), strict=True):
-            if end is not None:
-                check_rows(f"{name} of {what}", end, size, f"num_{what}={size}")
-
-    def _find_kind(self, name: str, value: Any) -> Kind:
-        """Whether `value` belongs to V, E or U, by its number of rows."""
-        if isinstance(value, tuple) and self.is_bipartite:
-            return "node"
-        rows = count_rows(value)
-        sizes: dict[Kind, int] = {
-            "node": self.num_nodes,
-            "edge": self.num_edges,
-            "graph": self.num_graphs,
-        }
-        fits = [kind for kind, size in sizes.items() if size == rows]
-        if self.is_bipartite:
-            fits = [kind for kind in fits if kind != "node"]
-        if len(fits) == 1:
-            return fits[0]
-        problem = "may belong to " + " or ".join(fits) if fits else "fits none of them"
-        raise ValueError(
-            f"{name}: expected rows for num_nodes={_spell(*self._sizes)}, num_edges="
-            f"{self.num_edges} or num_graphs={self.num_graphs}; {rows} rows {problem}; "
-            "say which with node_attrs, edge_attrs or graph_attrs"
-        )
-
-    @property
-    def _sizes(self) -> tuple[int, int, bool]:
-        return self.num_src, self.num_dst, self.is_bipartite
 
     @property
     def x(self) -> Any:
@@ -303,10 +291,33 @@ class Graph:
         return self._values.get("y")
 
     def __getattr__(self, name: str) -> Any:
-        # Private names are no attributes: unpickling and copying ask for them on a bare object.
+        # Copying and unpickling ask for special methods before there are any values.
         if not name.startswith("_") and name in self._values:
             return self._values[name]
         raise AttributeError(f"this Graph has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a Graph is not changed in place; use graph.replace for {name!r}")
+
+    @property
+    def node_attrs(self) -> Mapping[str, Any]:
+        """All attributes of V by name."""
+        return self._of_kind("node")
+
+    @property
+    def edge_attrs(self) -> Mapping[str, Any]:
+        """All attributes of E by name."""
+        return self._of_kind("edge")
+
+    @property
+    def graph_attrs(self) -> Mapping[str, Any]:
+        """All attributes of U by name."""
+        return self._of_kind("graph")
+
+    def _of_kind(self, kind: Kind) -> Mapping[str, Any]:
+        return MappingProxyType(
+            {name: value for name, value in self._values.items() if self._kinds[name] == kind}
+        )
 
     def replace(
         self,
@@ -316,55 +327,60 @@ class Graph:
         graph_attrs: Mapping[str, Any] | None = None,
         **attrs: Any,
     ) -> Graph:
-        """The graph with some attributes added, exchanged or, where None, left out.
+        """The graph with attributes added, exchanged or, where None is given, left out.
 
-        Connectivity and all that is cached with it are shared. New names come in `node_attrs`,
-        `edge_attrs` or `graph_attrs`; those the graph has already, and the standard ones, also
-        as plain arguments.
+        Connectivity is shared, with all that is kept there. Attributes the graph has, and those
+        its constructor names, may be given as arguments; others in `node_attrs`, `edge_attrs`
+        or `graph_attrs`.
         """
-        further: dict[Kind, Mapping[str, Any]] = {
-            "node": node_attrs or {},
-            "edge": edge_attrs or {},
-            "graph": graph_attrs or {},
-        }
-        gone = set(attrs).union(*further.values())
-        kept = {name: value for name, value in self._values.items() if name not in gone}
-        kinds = {name: self._kinds[name] for name in kept}
-        graph = Graph._of(self._connectivity, kept, kinds, self._ptr)
+        gone = set(attrs).union(node_attrs or (), edge_attrs or (), graph_attrs or ())
+        values = {name: value for name, value in self._values.items() if name not in gone}
+        kinds: dict[str, Kind] = {name: self._kinds[name] for name in values}
+        graph = Graph._of(Parts(self._connectivity, values, kinds, self._ptr))
         for name, value in attrs.items():
-            kind = self._kinds.get(name, STANDARD.get(name))
-            if kind is None and value is not None:
-                if name != "y":
-                    raise ValueError(
-                        f"{name}: new to this Graph; say whose it is with node_attrs, edge_attrs "
-                        "or graph_attrs"
-                    )
-                kind = graph._find_kind(name, value)
-            if kind is not None:
-                graph._set(name, value, kind)
-        for kind, values in further.items():
-            for name, value in values.items():
-                graph._set(name, value, kind)
+            graph._add(name, value, self._kinds.get(name))
+        graph._add_further(node_attrs, edge_attrs, graph_attrs)
         return graph
 
-    @property
-    def node_attrs(self) -> Mapping[str, Any]:
-        return self._of_kind("node")
+    def _add_further(
+        self,
+        node_attrs: Mapping[str, Any] | None,
+        edge_attrs: Mapping[str, Any] | None,
+        graph_attrs: Mapping[str, Any] | None,
+    ) -> None:
+        kinds: tuple[Kind, Kind, Kind] = ("node", "edge", "graph")
+        for kind, attrs in zip(kinds, (node_attrs, edge_attrs, graph_attrs), strict=True):
+            for name, value in (attrs or {}).items():
+                self._add(name, value, kind)
 
-    @property
-    def edge_attrs(self) -> Mapping[str, Any]:
-        return self._of_kind("edge")
-
-    @property
-    def graph_attrs(self) -> Mapping[str, Any]:
-        return self._of_kind("graph")
-
-    def _of_kind(self, kind: Kind) -> Mapping[str, Any]:
-        return MappingProxyType(
-            {name: value for name, value in self._values.items() if self._kinds[name] == kind}
-        )
+    def _add(self, name: str, value: Any, kind: Kind | None = None) -> None:
+        """Add an attribute after checking that it fits. None is no attribute."""
+        if value is None:
+            return
+        members = Members(self.num_src, self.num_dst, self.num_edges, self.num_graphs)
+        if kind is None:
+            kind = STANDARD.get(name) or find_kind(name, value, members, self.is_bipartite)
+        if name in self._values:
+            raise ValueError(f"{name}: expected once, got it on {self._kinds[name]} and on {kind}")
+        if STANDARD.get(name, kind) != kind:
+            raise ValueError(f"{name}: expected on {STANDARD[name]}, got it on {kind}")
+        if name.startswith("_") or (name not in (*STANDARD, "y") and hasattr(Graph, name)):
+            raise ValueError(f"{name}: expected another name; this one means something on a Graph")
+        if kind == "node":
+            check_node_rows(name, value, members, self.is_bipartite)
+        elif kind == "edge":
+            check_rows(name, value, self.num_edges, f"num_edges={self.num_edges}")
+            if name == "edge_type":
+                check_edge_type(value)
+        elif self.is_batch or name == "u":
+            check_rows(name, value, self.num_graphs, f"num_graphs={self.num_graphs}")
+        elif isinstance(value, Tensor) and value.dim() == 0:
+            value = value.view(1)
+        self._values[name], self._kinds[name] = value, kind
 
     # --- batches ----------------------------------------------------------------------------
+
+    batch = _Batch()
 
     @property
     def is_batch(self) -> bool:
@@ -372,30 +388,189 @@ class Graph:
 
     @property
     def num_graphs(self) -> int:
+        """Number of graphs; 1 if this is no batch."""
         return 1 if self._ptr is None else self._ptr[1].numel() - 1
 
+    @property
+    def ptr(self) -> Tensor:
+        """``[num_graphs + 1]`` first node of every graph; of destinations, if bipartite."""
+        if self._ptr is None:
+            return torch.tensor([0, self.num_dst], device=self.device)
+        return self._ptr[1]
 
-Size = int | tuple[int | None, int | None] | None
+    @property
+    def src_ptr(self) -> Tensor:
+        """``[num_graphs + 1]`` first source of every graph."""
+        if self._ptr is None:
+            return torch.tensor([0, self.num_src], device=self.device)
+        return self._ptr[0]
+
+    @property
+    def edge_batch(self) -> Tensor:
+        """``[E]`` graph number of every edge."""
+        return self.batch[self.edge_index[1]]
+
+    def _members(self) -> Tensor:
+        """``[num_nodes]`` graph number of every node."""
+        found = vars(self).get("_batch")
+        if found is None:
+            with torch.inference_mode(False):
+                found = vars(self).setdefault("_batch", _parts.members(self.ptr))
+        return found
+
+    def _check_apart(self, ptr: tuple[Tensor, Tensor]) -> None:
+        source, destination = (_parts.members(ptr[end])[self.edge_index[end]] for end in range(2))
+        across = (source != destination).nonzero().view(-1)
+        if across.numel():
+            number = int(across[0])
+            j, i = self.edge_index[:, number].tolist()
+            raise ValueError(
+                f"edge_index: expected edges within the graphs of the batch, got edge {number} "
+                f"({j} -> {i}) from graph {source[number]} to graph {destination[number]}"
+            )
+
+    def unbatch(self) -> list[Graph]:
+        """The graphs of a batch; a graph that is no batch alone in a list."""
+        if not self.is_batch:
+            return [self]
+        return [Graph._of(parts) for parts in _parts.part(self._parts)]
+
+    # --- other graphs from this one ---------------------------------------------------------
+
+    def to(self, device: torch.device | str | int) -> Graph:
+        """The graph on another device; itself if it is there."""
+        device = torch.empty(0, device=device).device
+        if device == self.device:
+            return self
+        values = {name: move(value, device) for name, value in self._values.items()}
+        ptr = None if self._ptr is None else move(self._ptr, device)
+        return Graph._of(Parts(self._connectivity.to(device), values, self._kinds, ptr))
+
+    def subgraph(self, nodes: Any) -> Graph:
+        """The nodes given and the edges among them.
+
+        Args:
+            nodes: A mask ``[num_nodes]`` or distinct node numbers; node k of the result is
+                ``nodes[k]``. On a bipartite graph a pair, in which None means all.
+        """
+        return Graph._of(_parts.select_nodes(self._parts, self._check_ends("nodes", nodes)))
+
+    def permute(self, perm: Any) -> Graph:
+        """The same graph with its nodes numbered anew; edges keep their order.
+
+        Args:
+            perm: Node k of the result is node ``perm[k]``. On a bipartite graph a pair, in which
+                None means as before.
+        """
+        ends = self._check_ends("perm", perm)
+        for index, size in zip(ends, (self.num_src, self.num_dst), strict=True):
+            if index.numel() != size:
+                raise ValueError(f"perm: expected each of {size} nodes, got {index.numel()}")
+        return Graph._of(_parts.select_nodes(self._parts, ends))
+
+    def _check_ends(self, name: str, nodes: Any) -> tuple[Tensor, Tensor]:
+        if not self.is_bipartite:
+            index = check_index(name, nodes, self.num_nodes, distinct=True)
+            return index, index
+        ends = [
+            torch.arange(size, device=self.device)
+            if index is None
+            else check_index(name, index, size, distinct=True)
+            for index, size in zip(
+                check_pair(name, nodes), (self.num_src, self.num_dst), strict=True
+            )
+        ]
+        return ends[0], ends[1]
+
+    def edge_subgraph(self, edges: Tensor) -> Graph:
+        """All nodes and the edges given, by a mask ``[E]`` or by edge numbers, in that order."""
+        index = check_index("edges", edges, self.num_edges, distinct=False)
+        return Graph._of(_parts.select_edges(self._parts, index))
+
+    def to_undirected(self, reduce: str = "mean") -> Graph:
+        """Every edge in both directions, once, sorted by source and destination.
+
+        Edges between the same nodes become one. Their floating-point attributes are reduced,
+        a self-loop counting as two; of others the first stays. Edges that differ in `edge_type`
+        are not the same.
+
+        Args:
+            reduce: "mean" (an undirected graph stays as it is), "add", "min" or "max". PyG's
+                default is "add", which doubles the weights of an undirected graph.
+        """
+        return Graph._of(_undirected.to_undirected(self._parts, reduce))
+
+    def __repr__(self) -> str:
+        about = [f"num_nodes={spell_sizes(self.num_src, self.num_dst, self.is_bipartite)}"]
+        about.append(f"num_edges={self.num_edges}")
+        if self.is_batch:
+            about.append(f"num_graphs={self.num_graphs}")
+        about += [f"{name}={_outline(value)}" for name, value in self._values.items()]
+        if self._connectivity.known_undirected:
+            about.append("undirected")
+        return f"Graph({', '.join(about)})"
 
 
-class _Known(NamedTuple):
-    """What is remembered of an object that was given in place of a Graph."""
+def _outline(value: Any) -> str:
+    """What a value looks like, in one word."""
+    if isinstance(value, Tensor):
+        return str(list(value.shape))
+    if isinstance(value, tuple):
+        return f"({', '.join(_outline(end) for end in value)})"
+    return f"list of {len(value)}" if isinstance(value, list) else repr(value)
 
-    source: weakref.ref[Any]
-    version: int
-    graphs: dict[Size, Graph]
+
+def _join(graphs: Sequence[Graph]) -> Graph:
+    """One Graph of several, which do not touch; `Graph.unbatch` gives them back.
+
+    All must have the same attributes. Members may be batches themselves.
+    """
+    graphs = list(graphs)
+    if not graphs:
+        raise ValueError("graphs: expected at least one Graph, got none")
+    for graph in graphs:
+        if not isinstance(graph, Graph):
+            raise TypeError(f"graphs: expected Graphs, got {describe(graph)}")
+    return Graph._of(_parts.join([graph._parts for graph in graphs]))
 
 
-# By id. An entry goes when its object goes, so nothing in it may refer to that object.
-_known: dict[int, _Known] = {}
+class SelfLoops:
+    """A graph with exactly one loop on every node.
+
+    Attributes:
+        graph: The edges that are no loops, in their order, then the loop of node 0, 1, ... It has
+            no attributes: `extend` brings those of edges over. On a bipartite graph node k is
+            taken to be the same among sources and destinations, as in a sampled block, and the
+            nodes in both have loops.
+    """
+
+    def __init__(self, connectivity: Connectivity) -> None:
+        self._edges = LoopedEdges.of(connectivity)
+        self.graph = Graph._of(Parts(self._edges.connectivity, {}, {}, None))
+
+    def extend(self, value: Tensor, fill: float | Tensor = 1.0, keep: bool = True) -> Tensor:
+        """An attribute of the edges, for the edges of `graph`.
+
+        Args:
+            value: ``[E, ...]`` one row per old edge.
+            fill: What loops get: a number, one row ``[...]``, or ``[num_loops, ...]``.
+            keep: Whether loops that were there before keep their row instead, as graph
+                convolution wants it; where a node had several, the last. False replaces them,
+                as graph attention wants it.
+        """
+        return self._edges.extend(value, fill, keep)
+
+
+# --- anything as a Graph --------------------------------------------------------------------
+
+_known: IdentityMemory[Graph] = IdentityMemory()
 
 
 def as_graph(edge_index: Any, size: Size = None) -> Graph:
     """A Graph for anything that describes one.
 
-    What was made for a tensor is found again by the identity and version of that tensor, so that
-    edges are sorted once however often layers are called with it, and anew after a change in
-    place.
+    What was made for a tensor is found again by the identity and version of that tensor: edges
+    are sorted once however often layers are called with it, and anew after a change in place.
 
     Args:
         edge_index: A Graph; an edge index ``[2, E]``, also as PyG's `EdgeIndex`; a sparse tensor
@@ -412,143 +587,44 @@ def as_graph(edge_index: Any, size: Size = None) -> Graph:
     """
     if isinstance(edge_index, Graph):
         return edge_index if size is None else _check_size(edge_index, size)
-    known = _known.get(id(edge_index))
-    if (
-        known is not None
-        and known.source() is edge_index
-        and known.version == getattr(edge_index, "_version", 0)
-    ):
-        graph = known.graphs.get(size)
-        if graph is None:
-            graph = known.graphs[size] = _read_graph(edge_index, size)
-    elif is_pyg_data(edge_index):
-        return _read_data(edge_index, size)
-    else:
+    graph = _known.get(edge_index, size)
+    if graph is None:
+        if is_pyg_data(edge_index):
+            return _read_data(edge_index, size)
         graph = _read_graph(edge_index, size)
-        _remember(edge_index, size, graph)
+        _known.put(edge_index, size, graph)
     return _with_values(graph, edge_index) if is_sparse(edge_index) else graph
-
-
-def _remember(source: Any, size: Size, graph: Graph) -> None:
-    if isinstance(source, Tensor) and source.is_inference():
-        return  # it may change unseen: such tensors count no versions
-    key = id(source)
-
-    def forget(ref: weakref.ref[Any], known: dict[int, _Known] = _known) -> None:
-        if key in known and known[key].source is ref:
-            del known[key]
-
-    version = getattr(source, "_version", 0)
-    _known[key] = _Known(weakref.ref(source, forget), version, {size: graph})
 
 
 def _read_graph(source: Any, size: Size) -> Graph:
     edges = read_edges(source)
-    num_src, num_dst = (size, size) if size is None or isinstance(size, int) else size
-    own_src, own_dst = edges.size
-    num_src = own_src if num_src is None else num_src
-    num_dst = own_dst if num_dst is None else num_dst
-    if own_src not in (None, num_src) or own_dst not in (None, num_dst):
-        raise ValueError(f"size: expected {edges.size} as in edge_index, got {size}")
-    index = edges.edge_index
-    if num_src is None and num_dst is None:
-        return Graph(index, undirected=edges.undirected)
-    num_src = _highest(index, 0) + 1 if num_src is None else num_src
-    num_dst = _highest(index, 1) + 1 if num_dst is None else num_dst
-    num_nodes = num_src if num_src == num_dst else (num_src, num_dst)
-    return Graph(index, num_nodes, undirected=edges.undirected)
+    return Graph(edges.edge_index, join_sizes(edges, size), undirected=edges.undirected)
 
 
 def _with_values(graph: Graph, source: Any) -> Graph:
     values = read_values(source)
     if values is None:
         return graph
-    return graph.replace(**{"edge_weight" if values.dim() == 1 else "edge_attr": values})
+    return (
+        graph.replace(edge_weight=values) if values.dim() == 1 else graph.replace(edge_attr=values)
+    )
 
 
 def _read_data(data: Any, size: Size) -> Graph:
     edges = data.edge_index if data.edge_index is not None else data.get("adj_t")
     if edges is None:
-        raise ValueError("edge_index: expected a Data with edge_index or adj_t, got one without")
+        raise ValueError(
+            "edge_index: expected a Data with edge_index or adj_t, got one with neither"
+        )
     graph = as_graph(edges, data.num_nodes if size is None else size)
-    names = ("edge_attr", "edge_weight", "edge_type")
-    return graph.replace(**{name: data[name] for name in names if data.get(name) is not None})
+    attrs = {name: data.get(name) for name in ("edge_attr", "edge_weight", "edge_type")}
+    given = {name: value for name, value in attrs.items() if value is not None}
+    return graph.replace(edge_attrs=given) if given else graph
 
 
 def _check_size(graph: Graph, size: Size) -> Graph:
-    num_src, num_dst = (size, size) if isinstance(size, int) else size or (None, None)
+    num_src, num_dst = (size, size) if size is None or isinstance(size, int) else size
     if num_src not in (None, graph.num_src) or num_dst not in (None, graph.num_dst):
         own = (graph.num_src, graph.num_dst)
-        raise ValueError(f"size: expected {own} (sources, destinations) as in the Graph, got {size}")
+        raise ValueError(f"size: expected {own} as the Graph says, got {size}")
     return graph
-
-
-# --- checks ---------------------------------------------------------------------------------
-
-
-def _highest(index: Tensor, row: int | None = None) -> int:
-    ends = index if row is None else index[row]
-    return int(ends.max()) if ends.numel() else -1
-
-
-def _spell(num_src: int, num_dst: int, bipartite: bool) -> str:
-    return f"({num_src}, {num_dst})" if bipartite else str(num_dst)
-
-
-def _find_sizes(
-    edge_index: Tensor, num_nodes: Any, nodes: Mapping[str, Any], ptr: Any
-) -> tuple[tuple[int, int, bool], str]:
-    """(sources, destinations, bipartite), and in words where they are from if not given."""
-    if num_nodes is not None:
-        return check_sizes(num_nodes), ""
-    for name, value in nodes.items():
-        if isinstance(value, tuple) and len(value) == 2:
-            rows = [count_rows(end) for end in value]
-            if None not in rows:
-                return check_sizes(tuple(rows)), f" (rows of {name})"
-        rows = count_rows(value)
-        if rows is not None:
-            return check_sizes(rows), f" (rows of {name})"
-    if isinstance(ptr, Tensor) and ptr.numel():
-        return check_sizes(int(ptr[-1])), " (end of ptr)"
-    return check_sizes(_highest(edge_index) + 1), ""
-
-
-def _batch_to_ptr(batch: Tensor) -> Tensor:
-    if not isinstance(batch, Tensor) or batch.dim() != 1 or batch.dtype != torch.int64:
-        raise TypeError(f"batch: expected a 1-dimensional int64 tensor, got {_describe(batch)}")
-    if batch.numel() and (bool((batch.diff() < 0).any()) or int(batch[0]) < 0):
-        raise ValueError("batch: expected graph numbers from 0 in ascending order")
-    count = torch.bincount(batch)
-    return torch.cat([count.new_zeros(1), count.cumsum(0)])
-
-
-def _check_ptr(ptr: Any, num_src: int, num_dst: int, bipartite: bool) -> tuple[Tensor, Tensor]:
-    """The pointers of sources and destinations, owned."""
-    if bipartite and not (isinstance(ptr, tuple) and len(ptr) == 2):
-        raise TypeError("ptr: expected a pair (sources, destinations) as the graph is bipartite")
-    pair = ptr if bipartite else (ptr, ptr)
-    for end, size in zip(pair, (num_src, num_dst), strict=True):
-        if not isinstance(end, Tensor) or end.dim() != 1 or end.dtype != torch.int64:
-            raise TypeError(f"ptr: expected a 1-dimensional int64 tensor, got {_describe(end)}")
-        if not end.numel() or int(end[0]) != 0 or int(end[-1]) != size or (end.diff() < 0).any():
-            raise ValueError(
-                f"ptr: expected ascending numbers from 0 to {size}, got {end.tolist()}"
-            )
-    if pair[0].numel() != pair[1].numel():
-        lengths = [end.numel() for end in pair]
-        raise ValueError(f"ptr: expected two of one length, got lengths {lengths}")
-    return (pair[0].clone(), pair[1].clone())
-
-
-def _check_edge_type(value: Any) -> None:
-    if not isinstance(value, Tensor) or value.dim() != 1 or value.is_floating_point():
-        raise TypeError(f"edge_type: expected a 1-dimensional int64 tensor, got {_describe(value)}")
-    if value.numel() and not value.is_meta and int(value.min()) < 0:
-        raise ValueError(f"edge_type: expected types from 0, got {int(value.min())}")
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
-    return type(value).__name__
