@@ -1,0 +1,1 @@
+"""The engine: how messages become kernels. The only package that knows kernels."""

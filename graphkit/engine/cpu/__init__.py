@@ -1,0 +1,1 @@
+"""Numba: one row-wise kernel, specialised on the expression."""

@@ -1,0 +1,148 @@
+"""From tensors to a kernel's arguments and back."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphkit._structure import Adjacency
+from graphkit.engine.cpu import threads
+from graphkit.engine.cpu.compile import Kernel, kernel
+from graphkit.engine.cpu.kernel import Output, Spec
+from graphkit.engine.expression import Node, Program
+
+DTYPES = (torch.float32, torch.float64)
+
+
+@dataclass(eq=False)
+class Pass:
+    """One walk over all edges: a program cut down to what its outputs need.
+
+    Attributes:
+        leaves: for every leaf of the program, its number in the program it was cut from.
+        scalars: the same for run-time numbers.
+    """
+
+    nodes: tuple
+    outputs: tuple[Output, ...]
+    row: str
+    leaves: tuple[int, ...]
+    scalars: tuple[int, ...]
+    flat: bool  # heads and channels may be walked as one axis
+    kernels: dict[tuple, Kernel] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, program: Program, outputs: Sequence[Output], row: str) -> Pass:
+        """Cut ``program`` down; what is equal up to numbering gets equal nodes."""
+        needs = program.reachable([o.node for o in outputs])
+        renumber: dict[int, int] = {}
+        small = Program()
+        leaves: list[int] = []
+        scalars: list[int] = []
+        flat = True
+        for n in needs:
+            op, args, data = program.nodes[n]
+            if op == "leaf":
+                number, leaf = data  # type: ignore[misc]
+                leaves.append(number)
+                renumber[n] = small.leaf(leaf)
+                flat = flat and leaf.heads == leaf.channels
+            elif op == "scalar":
+                scalars.append(data)  # type: ignore[arg-type]
+                renumber[n] = small.scalar()
+            elif op == "keep":
+                rate, seed = (renumber[a] for a in args)
+                renumber[n] = small.keep(rate, seed, *data)  # type: ignore[misc]
+            else:
+                flat = flat and op != "channel_sum"
+                renumber[n] = small.node(Node(op, tuple(renumber[a] for a in args), data))
+        outputs = tuple(o._replace(node=renumber[o.node]) for o in outputs)
+        return cls(tuple(small.nodes), outputs, row, tuple(leaves), tuple(scalars), flat)
+
+    def kernel(self, bits: int, index_bits: int, heads: bool) -> Kernel:
+        key = (bits, index_bits, heads)
+        if key not in self.kernels:
+            nodes = self.nodes if heads else tuple(_without_heads(n) for n in self.nodes)
+            self.kernels[key] = kernel(Spec(nodes, self.outputs, self.row, *key))
+        return self.kernels[key]
+
+
+def _without_heads(node):
+    if node.op != "leaf":
+        return node
+    number, leaf = node.data
+    return node._replace(data=(number, leaf._replace(heads=False)))
+
+
+def _as_integer(value: float) -> int:
+    return struct.unpack("q", struct.pack("d", value))[0]
+
+
+def run(
+    walk: Pass,
+    adjacency: Adjacency,
+    leaves: Sequence[Tensor],
+    scalars: Sequence[float],
+    heads: int,
+    channels: int,
+    dtype: torch.dtype,
+) -> list[Tensor]:
+    """Walk over the edges of ``adjacency``, whose rows must be ``walk.row``.
+
+    Args:
+        leaves: tensors ``[rows, features]`` for every leaf of the program; constants
+            ``[1, features]``.
+        scalars: the program's run-time numbers.
+
+    Returns:
+        One tensor ``[rows or edges, features]`` for every output; totals are ``[features]``.
+    """
+    if walk.flat:
+        heads, channels = 1, heads * channels
+    bits = 32 if dtype == torch.float32 else 64
+    index_bits = 8 * adjacency.col.element_size()
+    code = walk.kernel(bits, index_bits, heads > 1)
+    chunks = adjacency.chunks.numpy()
+    arguments = [
+        adjacency.rowptr.data_ptr(),
+        adjacency.col.data_ptr(),
+        adjacency.edge.data_ptr(),
+        adjacency.slot.data_ptr(),
+        heads,
+        channels,
+        adjacency.num_edges,
+        adjacency.max_degree,
+    ]
+    arguments += [_as_integer(scalars[s]) for s in walk.scalars]
+    held = []  # tensors whose memory the kernel reads
+    for number in walk.leaves:
+        tensor = leaves[number]
+        if tensor.dim() != 2 or (tensor.stride(1) != 1 and tensor.shape[1] > 1):
+            tensor = tensor.contiguous()
+        held.append(tensor)
+        arguments += [tensor.data_ptr(), tensor.stride(0)]
+    outputs = []
+    for out in walk.outputs:
+        width = heads * channels if out.wide else heads
+        integer = "arg" in walk.nodes[out.node].op
+        kind = torch.int32 if integer else dtype
+        if out.mode == "total":
+            outputs.append(torch.zeros(chunks.size - 1, width, dtype=kind))
+        else:
+            rows = adjacency.num_rows if out.mode == "row" else adjacency.num_edges
+            outputs.append(torch.empty(rows, width, dtype=kind))
+        arguments.append(outputs[-1].data_ptr())
+    packed = np.array(arguments, dtype=np.int64)
+    work = (adjacency.num_edges + adjacency.num_rows) * heads * channels
+    threads.run(code, chunks, packed.ctypes.data, work)
+    return [
+        t.sum(0) if o.mode == "total" else t for t, o in zip(outputs, walk.outputs, strict=True)
+    ]
+
+
+

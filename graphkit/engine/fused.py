@@ -1,0 +1,423 @@
+"""An expression and its aggregations on a graph: forward, backward, and backward of that.
+
+The forward pass walks the edges by destination. The backward passes are programs of the same kind:
+gradients of what was read at the source are sums by source, those at the destination sums by
+destination; edges' gradients fall out of either walk, parameters' are summed over all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from graphkit.engine import reference
+from graphkit.engine.cpu.kernel import Output
+from graphkit.engine.cpu.run import Pass, run
+from graphkit.engine.expression import Leaf, Program, derive
+from graphkit.graph import Graph
+
+LINEAR = {"sum", "mean", "max", "min"}  # reductions r with r(t * m) = t * r(m)
+
+
+class Aggregation(NamedTuple):
+    """What is made of a per-edge value: sum, mean, max, min, std; or ``edge``, the value itself."""
+
+    reduce: str
+    node: int
+
+
+class _Saved(NamedTuple):
+    """A forward result that the backward pass reads, by destination."""
+
+    kind: str  # "out", "arg", "mean", "lse"
+    of: int  # the aggregation, or the softmax node
+
+
+@dataclass
+class _Gradient:
+    """Where the gradient of a leaf comes from."""
+
+    leaf: int
+    walk: int
+    output: int
+    summed: bool = False  # still to be summed by destination: it was stored per edge
+
+
+@dataclass
+class _Backward:
+    walks: list[Pass] = field(default_factory=list)
+    gradients: list[_Gradient] = field(default_factory=list)
+    inner: list[tuple[int, int]] = field(default_factory=list)  # (extra leaf, output of walk 0)
+    extras: list[tuple[str, int]] = field(default_factory=list)  # leaves beyond the forward's
+    own_scalars: int = 0
+
+
+class Fused:
+    """A program whose aggregations run as kernels.
+
+    Args:
+        program: the expression; its leaves are the tensors of a call, in order.
+        aggregations: what to make of it.
+        softmax: its nodes named ``softmax``.
+        heads, channels: the feature axes.
+        dtype: float32 or float64.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        aggregations: Sequence[Aggregation],
+        softmax: Sequence[int],
+        heads: int,
+        channels: int,
+        dtype: torch.dtype,
+    ) -> None:
+        self.program, self.aggregations, self.softmax = program, tuple(aggregations), tuple(softmax)
+        self.heads, self.channels, self.dtype = heads, channels, dtype
+        self.num_leaves = len(program.leaves)
+        self._backwards: dict[tuple[bool, ...], _Backward] = {}
+        self._forward, self.saved = self._plan_forward()
+
+    def copy(self) -> Program:
+        p = self.program
+        return Program(list(p.nodes), list(p.leaves), p.scalars, list(p.wide), dict(p._known))
+
+    def __call__(self, graph: Graph, leaves: Sequence[Tensor], scalars: Sequence[float]):
+        """The aggregations' results, ``[rows, features]`` each, for leaves of the same form."""
+        if torch.is_grad_enabled() and any(t.requires_grad for t in leaves):
+            return _Function.apply(self, graph, tuple(scalars), *leaves)
+        return self.forward(graph, leaves, scalars)[0]
+
+    # -------------------------------------------------------------- forward
+
+    def _narrow(self, side: str) -> Leaf:
+        return Leaf(side, self.heads > 1, False)
+
+    def _wide(self, side: str, integer: bool = False) -> Leaf:
+        return Leaf(side, self.heads > 1, True, integer)
+
+    def _like(self, p: Program, n: int, side: str, integer: bool = False) -> int:
+        """A new leaf with the axes of node ``n``."""
+        leaf = self._wide(side, integer) if p.wide[n] else self._narrow(side)
+        return p.leaf(leaf._replace(integer=integer))
+
+    def _plan_forward(self) -> tuple[Pass, list[_Saved]]:
+        p = self.copy()
+        inverse_degree = p.leaf(Leaf("i", False, False))
+        known: dict[int, int] = {}
+        outputs: list[Output] = []
+        kept: list[tuple[Output, _Saved]] = []
+        for n in self.softmax:
+            (score,) = p.nodes[n].args
+            top = p("row_max", p("stop", score))
+            weight = p("exp", p("sub", score, top))
+            total = p("row_sum", weight)
+            known[n] = p("div", weight, total)
+            log_sum = p("add", top, p("log", total))
+            kept.append((Output("row", log_sum, p.wide[n]), _Saved("lse", n)))
+        for number, (reduce, node) in enumerate(self.aggregations):
+            m = p.substitute(node, dict(known))
+            wide = p.wide[m]
+            if reduce == "edge":
+                outputs.append(Output("edge", m, wide))
+            elif reduce in ("max", "min"):
+                outputs.append(Output("row", p(f"row_{reduce}", m), wide))
+                arg = Output("row", p(f"row_arg{reduce}", m), wide)
+                kept.append((arg, _Saved("arg", number)))
+            else:
+                total = p("row_sum", m)
+                if reduce == "sum":
+                    outputs.append(Output("row", total, wide))
+                    continue
+                mean = p("mul", total, inverse_degree)
+                if reduce == "mean":
+                    outputs.append(Output("row", mean, wide))
+                    continue
+                off = p("sub", m, mean)
+                var = p("mul", p("row_sum", p("mul", off, off)), inverse_degree)
+                flat = p("le", var, p.literal(reference.STD_FLOOR))
+                std = p("where", flat, p.literal(0.0), p("sqrt", var))
+                outputs.append(Output("row", std, wide))
+                kept.append((Output("row", mean, wide), _Saved("mean", number)))
+        return Pass.of(p, [*outputs, *(o for o, _ in kept)], "i"), [s for _, s in kept]
+
+    def forward(
+        self, graph: Graph, leaves: Sequence[Tensor], scalars: Sequence[float]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Results, and what the backward pass will read."""
+        inputs = [*leaves, inverse_degree(graph, self.dtype)]
+        found = self._run(self._forward, graph, inputs, scalars)
+        count = len(self.aggregations)
+        return found[:count], found[count:]
+
+    def _run(
+        self, walk: Pass, graph: Graph, leaves: Sequence[Any], scalars: Sequence[float]
+    ) -> list[Tensor]:
+        adjacency = graph.by_destination if walk.row == "i" else graph.by_source
+        return run(walk, adjacency, leaves, scalars, self.heads, self.channels, self.dtype)
+
+    # -------------------------------------------------------------- backward
+
+    def _backward_of(self, needed: tuple[bool, ...]) -> _Backward:
+        if needed not in self._backwards:
+            self._backwards[needed] = self._plan_backward(needed)
+        return self._backwards[needed]
+
+    def _plan_backward(self, needed: tuple[bool, ...]) -> _Backward:
+        p, plan = self.copy(), _Backward()
+
+        def extra(leaf: int, kind: str, of: int) -> int:
+            plan.extras.append((kind, of))
+            return leaf
+
+        inverse = extra(p.leaf(Leaf("i", False, False)), "inverse_degree", 0)
+        known: dict[int, int] = {}
+        inner: dict[int, int | None] = {}
+        for n in self.softmax:
+            (score,) = p.nodes[n].args
+            lse = extra(self._like(p, n, "i"), "lse", n)
+            known[n] = p("exp", p("sub", score, lse))
+        messages = [p.substitute(a.node, dict(known)) for a in self.aggregations]
+        for n in self.softmax:
+            inner[known[n]] = None
+            if self._known_inner(p, messages, known[n]):
+                inner[known[n]] = extra(self._like(p, n, "i"), "inner", n)
+        adjoints: dict[int, int] = {}
+        for number, (m, (reduce, _)) in enumerate(zip(messages, self.aggregations, strict=True)):
+            g = extra(self._like(p, m, "e" if reduce == "edge" else "i"), "gradient", number)
+            if reduce == "mean":
+                g = p("mul", g, inverse)
+            elif reduce in ("max", "min"):
+                winner = extra(self._like(p, m, "i", integer=True), "arg", number)
+                g = p("where", p("eq", winner, p.slot()), g, p.literal(0.0))
+            elif reduce == "std":
+                std = extra(self._like(p, m, "i"), "out", number)
+                mean = extra(self._like(p, m, "i"), "mean", number)
+                slope = p("div", p("mul", g, inverse), std)
+                slope = p("where", p("eq", std, p.literal(0.0)), p.literal(0.0), slope)
+                g = p("mul", slope, p("sub", m, mean))
+            adjoints[m] = p("add", adjoints[m], g) if m in adjoints else g
+        open_inner = [n for n, value in inner.items() if value is None]
+        adjoint = derive(p, adjoints, inner)
+        self._share_out(p, plan, adjoint, needed, [inner[n] for n in open_inner])
+        return plan
+
+    def _known_inner(self, p: Program, messages: list[int], alpha: int) -> bool:
+        """Whether sum_e alpha_e * adjoint_e is <gradient, result>: no walk is needed for it."""
+        return all(
+            not p.depends(m, alpha) or (a.reduce in LINEAR and p.homogeneous(m, alpha))
+            for m, a in zip(messages, self.aggregations, strict=True)
+        )
+
+    def _share_out(
+        self,
+        p: Program,
+        plan: _Backward,
+        adjoint: dict[int, int],
+        needed: tuple[bool, ...],
+        inner: Sequence[int | None],
+    ) -> None:
+        """Which leaf's gradient comes from which walk."""
+        wanted: list[tuple[int, Leaf, int]] = []
+        for n, node in enumerate(p.nodes):
+            if node.op == "leaf" and n in adjoint:
+                number, leaf = node.data  # type: ignore[misc]
+                if number < self.num_leaves and needed[number]:
+                    wanted.append((number, leaf, adjoint[n]))
+        open_inner = [n for n in inner if n is not None]
+        by_source = any(leaf.side == "j" for _, leaf, _ in wanted)
+        by_destination = (
+            not by_source
+            or any(leaf.side == "i" and leaf.channels for _, leaf, _ in wanted)
+            or any(p.depends(a, n) for n in open_inner for _, _, a in wanted)
+        )
+        outputs: dict[str, list[Output]] = {"i": [], "j": []}
+
+        def give(row: str, leaf_number: int, output: Output, summed: bool = False) -> None:
+            outputs[row].append(output)
+            walk = 1 if row == "j" and by_destination else 0
+            plan.gradients.append(
+                _Gradient(leaf_number, walk, len(outputs[row]) - 1, summed)
+            )
+
+        home = "i" if by_destination else "j"
+        for number, leaf, value in wanted:
+            if leaf.side == "j":
+                give("j", number, Output("row", p("row_sum", value), leaf.channels))
+            elif leaf.side == "e":
+                give(home, number, Output("edge", value, leaf.channels))
+            elif leaf.side == "p":
+                give(home, number, Output("total", p("row_sum", value), leaf.channels))
+            elif by_destination:
+                give("i", number, Output("row", p("row_sum", value), leaf.channels))
+            else:
+                give("j", number, Output("edge", value, False), summed=True)
+        if by_destination:
+            first = outputs["i"]
+            if by_source:
+                for n in open_inner:
+                    first.append(Output("row", n, p.wide[n]))
+                    plan.inner.append((len(p.leaves), len(first) - 1))
+                    plan.extras.append(("inner_output", 0))
+                    known = {n: self._like(p, n, "i")}
+                    outputs["j"] = [
+                        o._replace(node=p.substitute(o.node, dict(known))) for o in outputs["j"]
+                    ]
+            plan.walks.append(Pass.of(p, first, "i"))
+        if by_source:
+            plan.walks.append(Pass.of(p, outputs["j"], "j"))
+
+    def backward(
+        self,
+        graph: Graph,
+        scalars: Sequence[float],
+        leaves: Sequence[Tensor],
+        outs: Sequence[Tensor],
+        saved: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        needed: tuple[bool, ...],
+    ) -> list[Tensor | None]:
+        plan = self._backward_of(needed)
+        kept = {key: tensor for key, tensor in zip(self.saved, saved, strict=True)}
+        inputs: list[Any] = list(leaves)
+        for kind, of in plan.extras:
+            if kind == "gradient":
+                inputs.append(gradients[of])
+            elif kind == "inverse_degree":
+                inputs.append(inverse_degree(graph, self.dtype))
+            elif kind == "out":
+                inputs.append(outs[of])
+            elif kind == "inner":
+                inputs.append(self._inner(of, outs, gradients))
+            elif kind == "inner_output":
+                inputs.append(None)
+            else:
+                inputs.append(kept[_Saved(kind, of)])
+        results: list[list[Tensor]] = []
+        for walk in plan.walks:
+            results.append(self._run(walk, graph, inputs, scalars))
+            if len(results) == 1:
+                for leaf, output in plan.inner:
+                    inputs[leaf] = results[0][output]
+        found: list[Tensor | None] = [None] * len(leaves)
+        for g in plan.gradients:
+            value = results[g.walk][g.output]
+            if g.summed:
+                value = sum_by_destination(graph, value)
+            found[g.leaf] = self._to_leaf(value, self.program.leaves[g.leaf], leaves[g.leaf])
+        return found
+
+    def _inner(self, softmax: int, outs: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
+        """<gradient, result> over what one softmax weight multiplies."""
+        terms = [
+            g * out
+            for g, out, a in zip(gradients, outs, self.aggregations, strict=True)
+            if self.program.depends(a.node, softmax)
+        ]
+        total = terms[0] if len(terms) == 1 else torch.stack(terms).sum(0)
+        if self.program.wide[softmax] or total.shape[1] == self.heads:
+            return total
+        return total.view(-1, self.heads, self.channels).sum(-1)
+
+    def _to_leaf(self, value: Tensor, leaf: Leaf, like: Tensor) -> Tensor:
+        """Sum over the heads that a leaf does not have."""
+        if not leaf.heads and self.heads > 1 and value.shape[-1] != like.shape[-1]:
+            value = value.view(*value.shape[:-1], self.heads, -1).sum(-2)
+        return value.view(like.shape)
+
+    # -------------------------------------------------------------- plain torch
+
+    def evaluate(
+        self, graph: Graph, leaves: Sequence[Tensor], scalars: Sequence[float]
+    ) -> list[Tensor]:
+        """The same results by :mod:`reference`: any device, any number of derivatives."""
+        values = reference.evaluate(
+            self.program,
+            [a.node for a in self.aggregations],
+            graph,
+            leaves,
+            scalars,
+            self.heads,
+            self.channels,
+        )
+        index = graph.edge_index[1]
+        return [
+            v if a.reduce == "edge" else reference.segment_reduce(v, index, graph.num_dst, a.reduce)
+            for v, a in zip(values, self.aggregations, strict=True)
+        ]
+
+
+class _Function(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, fused: Fused, graph: Graph, scalars: tuple, *leaves: Tensor) -> Any:
+        outs, saved = fused.forward(graph, leaves, scalars)
+        ctx.fused, ctx.graph, ctx.scalars = fused, graph, scalars
+        ctx.counts = len(leaves), len(outs)
+        ctx.save_for_backward(*leaves, *outs, *saved)
+        return tuple(outs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        leaf_count, out_count = ctx.counts
+        tensors = ctx.saved_tensors
+        leaves = tensors[:leaf_count]
+        outs = tensors[leaf_count : leaf_count + out_count]
+        saved = tensors[leaf_count + out_count :]
+        needed = tuple(ctx.needs_input_grad[3:])
+        if torch.is_grad_enabled():  # a derivative of the derivative is wanted
+            found = _differentiable(ctx.fused, ctx.graph, ctx.scalars, leaves, gradients, needed)
+        else:
+            contiguous = [g.contiguous() for g in gradients]
+            found = ctx.fused.backward(
+                ctx.graph, ctx.scalars, leaves, outs, saved, contiguous, needed
+            )
+        return None, None, None, *found
+
+
+def _differentiable(
+    fused: Fused,
+    graph: Graph,
+    scalars: Sequence[float],
+    leaves: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    needed: tuple[bool, ...],
+) -> list[Tensor | None]:
+    wanted = [leaf for leaf, need in zip(leaves, needed, strict=True) if need]
+    outs = fused.evaluate(graph, leaves, scalars)
+    found = iter(
+        torch.autograd.grad(outs, wanted, gradients, create_graph=True, allow_unused=True)
+    )
+    return [next(found) if need else None for need in needed]
+
+
+def inverse_degree(graph: Graph, dtype: torch.dtype) -> Tensor:
+    """``[destinations, 1]``: 1 / number of incoming edges, 1 where there are none."""
+
+    def build() -> Tensor:
+        return graph.by_destination.degree.clamp(min=1).to(dtype).reciprocal().view(-1, 1)
+
+    return graph.cached(("inverse_degree", dtype), build)
+
+
+_SUMS: dict[tuple[int, torch.dtype], Fused] = {}
+
+
+def reduction(reduce: str, width: int, dtype: torch.dtype) -> Fused:
+    """One aggregation of per-edge values as they are."""
+    p = Program()
+    node = p.leaf(Leaf("e", False, width > 1))
+    return Fused(p, [Aggregation(reduce, node)], [], 1, width, dtype)
+
+
+def sum_by_destination(graph: Graph, value: Tensor) -> Tensor:
+    key = (value.shape[1], value.dtype)
+    if key not in _SUMS:
+        _SUMS[key] = reduction("sum", *key)
+    return _SUMS[key].forward(graph, [value], [])[0][0]
+
+
+
