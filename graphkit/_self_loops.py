@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from graphkit._checks import check_rows
 from graphkit._structure import Connectivity
 
 
@@ -25,6 +26,8 @@ class LoopedEdges:
     """Nodes that had a loop before."""
     loop: Tensor
     """Number of that loop; where a node had several, of the last."""
+    num_old: int
+    """Number of edges before."""
 
     @classmethod
     def of(cls, old: Connectivity) -> LoopedEdges:
@@ -40,7 +43,7 @@ class LoopedEdges:
         edge_index = torch.cat([old.edge_index.index_select(1, kept), every], dim=1)
         sizes = old.num_src, old.num_dst
         looped = Connectivity(edge_index, *sizes, old.bipartite, old.known_undirected)
-        return cls(looped, kept, node, last[node])
+        return cls(looped, kept, node, last[node], old.edge_index.size(1))
 
     @property
     def num_loops(self) -> int:
@@ -54,6 +57,7 @@ class LoopedEdges:
             fill: What a loop gets: a number, a row ``[...]``, or ``[num_loops, ...]``.
             keep: Whether a loop that was there before keeps its own value instead.
         """
+        check_rows("value", value, self.num_old, f"num_edges={self.num_old}")
         shape = (self.num_loops, *value.shape[1:])
         if isinstance(fill, Tensor):
             loops = fill.to(value.dtype).expand(shape)
