@@ -240,9 +240,7 @@ class Fused:
         def give(row: str, leaf_number: int, output: Output, summed: bool = False) -> None:
             outputs[row].append(output)
             walk = 1 if row == "j" and by_destination else 0
-            plan.gradients.append(
-                _Gradient(leaf_number, walk, len(outputs[row]) - 1, summed)
-            )
+            plan.gradients.append(_Gradient(leaf_number, walk, len(outputs[row]) - 1, summed))
 
         home = "i" if by_destination else "j"
         for number, leaf, value in wanted:
@@ -388,9 +386,7 @@ def _differentiable(
 ) -> list[Tensor | None]:
     wanted = [leaf for leaf, need in zip(leaves, needed, strict=True) if need]
     outs = fused.evaluate(graph, leaves, scalars)
-    found = iter(
-        torch.autograd.grad(outs, wanted, gradients, create_graph=True, allow_unused=True)
-    )
+    found = iter(torch.autograd.grad(outs, wanted, gradients, create_graph=True, allow_unused=True))
     return [next(found) if need else None for need in needed]
 
 
@@ -418,6 +414,3 @@ def sum_by_destination(graph: Graph, value: Tensor) -> Tensor:
     if key not in _SUMS:
         _SUMS[key] = reduction("sum", *key)
     return _SUMS[key].forward(graph, [value], [])[0][0]
-
-
-

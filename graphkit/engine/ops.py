@@ -1,30 +1,267 @@
-"""Placeholder while the kernels are written."""
+"""Reductions over segments, as operators: the engine for values that already lie on the edges."""
 
 from __future__ import annotations
 
+import functools
+import math
+import os
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+import torch
 from torch import Tensor
 
-from graphkit.engine import reference
+from graphkit._memory import IdentityMemory
+from graphkit._structure import Adjacency
+from graphkit.engine import reference, trace
+from graphkit.engine.expression import Program
+from graphkit.engine.fused import Aggregation, Fused, reduction
+from graphkit.graph import Graph
+
+T = TypeVar("T")
+KERNEL_DTYPES = (torch.float32, torch.float64)
 
 
-def _index(index, ptr):
+def kernels_wanted() -> bool:
+    """Whether GRAPHKIT_ENGINE leaves the kernels on; "reference" switches them off."""
+    choice = os.environ.get("GRAPHKIT_ENGINE", "kernels")
+    if choice not in ("kernels", "reference"):
+        raise ValueError(f"GRAPHKIT_ENGINE: expected 'kernels' or 'reference', got {choice!r}")
+    return choice == "kernels"
+
+
+def runs_on_kernels(tensor: Tensor) -> bool:
+    """Whether there is a kernel for a tensor's device and dtype."""
+    return tensor.device.type == "cpu" and tensor.dtype in KERNEL_DTYPES and kernels_wanted()
+
+
+class Segments:
+    """The part of a graph that a reduction needs: which edges end where."""
+
+    def __init__(self, by_destination: Adjacency) -> None:
+        self.by_destination = by_destination
+        self.num_dst, self.num_edges = by_destination.num_rows, by_destination.num_edges
+        self._memo: dict[Hashable, Any] = {}
+
+    def cached(self, key: Hashable, build: Callable[[], T]) -> T:
+        if key not in self._memo:
+            self._memo[key] = build()
+        return self._memo[key]
+
+    @property
+    def edge_index(self) -> Tensor:
+        """With sources that nobody asks for."""
+        return self.cached("edge_index", self._edge_index)
+
+    def _edge_index(self) -> Tensor:
+        adjacency = self.by_destination
+        rows = torch.arange(self.num_dst, device=adjacency.col.device)
+        index = torch.empty(2, self.num_edges, dtype=torch.int64, device=rows.device)
+        index[0] = 0
+        index[1, adjacency.edge.long()] = rows.repeat_interleave(adjacency.degree.long())
+        return index
+
+
+_known: IdentityMemory[Segments] = IdentityMemory()
+
+
+def remember(index: Tensor, graph: Graph) -> Tensor:
+    """Let reductions over ``index``, the graph's destinations, use the graph's own order."""
+    _known.put(index, graph.num_dst, Segments(graph.by_destination))
+    return index
+
+
+def segments(index: Tensor | None, ptr: Tensor | None, num: int | None) -> Segments:
+    """The order of ``index`` (or of the row pointers ``ptr``), found again for the same tensor."""
+    if index is None and ptr is None:
+        raise ValueError("index: expected the segment of every entry, or ptr, got neither")
     if index is None:
-        import torch
+        assert ptr is not None
+        found = _known.get(ptr, "ptr")
+        if found is None:
+            degree = ptr.diff()
+            if ptr.dim() != 1 or ptr.numel() == 0 or int(ptr[0]) != 0 or bool((degree < 0).any()):
+                raise ValueError("ptr: expected row pointers that start from 0 and do not fall")
+            rows = torch.arange(degree.numel(), device=ptr.device).repeat_interleave(degree)
+            found = _sorted(rows, degree.numel())
+            _known.put(ptr, "ptr", found)
+        return found
+    if num is None:
+        num = int(index.max()) + 1 if index.numel() else 0
+    found = _known.get(index, num)
+    if found is None:
+        found = _sorted(index, num)
+        _known.put(index, num, found)
+    return found
 
-        n = ptr.numel() - 1
-        return torch.repeat_interleave(torch.arange(n), ptr.diff()), n
-    return index, None
+
+def _sorted(index: Tensor, num: int) -> Segments:
+    if index.dim() != 1 or index.dtype not in (torch.int64, torch.int32):
+        raise ValueError(
+            f"index: expected int64 of shape [entries], got {index.dtype} {tuple(index.shape)}"
+        )
+    if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < num:
+        raise ValueError(
+            f"index: expected entries from 0 to {num - 1}, "
+            f"got {int(index.min())} to {int(index.max())}"
+        )
+    edges = torch.stack([torch.zeros_like(index), index]).long()
+    return Segments(Graph(edges, (1, num)).by_destination)
 
 
-def segment_reduce(x: Tensor, index, ptr, dim_size, dim, reduce: str) -> Tensor:
-    index, n = _index(index, ptr)
-    n = dim_size or n or int(index.max()) + 1
-    y = x.movedim(dim, 0)
-    return reference.segment_reduce(y, index, n, reduce).movedim(0, dim)
+@functools.cache
+def _reduction(reduce: str, width: int, dtype: torch.dtype) -> Fused:
+    return reduction(reduce, width, dtype)
 
 
-def segment_softmax(src: Tensor, index, ptr, num, dim) -> Tensor:
-    index, n = _index(index, ptr)
-    n = num or n or int(index.max()) + 1
-    y = src.movedim(dim, 0)
-    return reference.segment_softmax(y, index, n).movedim(0, dim)
+@functools.cache
+def _softmax(width: int, dtype: torch.dtype) -> Fused:
+    from graphkit.engine.expression import Leaf
+
+    p = Program()
+    alpha = p("softmax", p.leaf(Leaf("e", width > 1, False)))
+    return Fused(p, [Aggregation("edge", alpha)], [alpha], width, 1, dtype)
+
+
+def segment_reduce(
+    x: Tensor,
+    index: Tensor | None,
+    ptr: Tensor | None = None,
+    dim_size: int | None = None,
+    dim: int = 0,
+    reduce: str = "sum",
+) -> Tensor:
+    """Reduce the entries of ``x`` along ``dim`` that share a segment; an empty segment gives 0.
+
+    Args:
+        x: values.
+        index: ``[x.size(dim)]`` segment of every entry; or ``ptr``, row pointers of sorted entries.
+        dim_size: number of segments.
+        reduce: sum, mean, max, min or std. Of equal entries the first wins in max and min.
+    """
+    if torch.compiler.is_compiling() and index is not None and dim_size is not None:
+        rows = x.movedim(dim, 0)
+        flat = rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))
+        out = torch.ops.graphkit.segment_reduce(flat, index, dim_size, reduce)
+        return out.view(dim_size, *rows.shape[1:]).movedim(0, dim)
+    order = segments(index, ptr, dim_size)
+    rows = x.movedim(dim, 0)
+    _check_rows(rows, order)
+    if not runs_on_kernels(x):
+        out = reference.segment_reduce(rows, order.edge_index[1], order.num_dst, reduce)
+        return out.movedim(0, dim)
+    width = math.prod(rows.shape[1:])
+    fused = _reduction(reduce, width, x.dtype)
+    (out,) = fused(order, [rows.reshape(-1, width) if width else rows.flatten(1)], [])  # type: ignore[arg-type]
+    return out.view(order.num_dst, *rows.shape[1:]).movedim(0, dim)
+
+
+def segment_softmax(
+    src: Tensor,
+    index: Tensor | None = None,
+    ptr: Tensor | None = None,
+    num_nodes: int | None = None,
+    dim: int = 0,
+) -> Tensor:
+    """exp(src) over its sum within every segment, along ``dim``."""
+    if isinstance(src, trace.Traced):
+        return trace.softmax(src, index, ptr, num_nodes, dim)
+    if torch.compiler.is_compiling() and index is not None and num_nodes is not None:
+        rows = src.movedim(dim, 0)
+        flat = rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))
+        out = torch.ops.graphkit.segment_softmax(flat, index, num_nodes)
+        return out.view(rows.shape).movedim(0, dim)
+    order = segments(index, ptr, num_nodes)
+    rows = src.movedim(dim, 0)
+    _check_rows(rows, order)
+    if not runs_on_kernels(src):
+        out = reference.segment_softmax(rows, order.edge_index[1], order.num_dst)
+        return out.movedim(0, dim)
+    width = math.prod(rows.shape[1:])
+    flat = rows.reshape(rows.shape[0], width)
+    (out,) = _softmax(width, src.dtype)(order, [flat], [])  # type: ignore[arg-type]
+    return out.view(rows.shape).movedim(0, dim)
+
+
+def _check_rows(rows: Tensor, order: Segments) -> None:
+    if rows.shape[0] != order.num_edges:
+        raise ValueError(
+            f"x: expected {order.num_edges} entries, as index has, got {rows.shape[0]}"
+        )
+
+
+# ------------------------------------------------------------------ what torch.compile sees
+
+
+def _direct(fused: Fused, order: Segments, flat: Tensor) -> Tensor:
+    return fused.forward(order, [flat], [])[0][0]  # type: ignore[arg-type]
+
+
+@torch.library.custom_op("graphkit::segment_reduce", mutates_args=())
+def _segment_reduce_op(x: Tensor, index: Tensor, num: int, reduce: str) -> Tensor:
+    order = segments(index, None, num)
+    if not runs_on_kernels(x):
+        return reference.segment_reduce(x, index, num, reduce)
+    return _direct(_reduction(reduce, x.shape[1], x.dtype), order, x)
+
+
+@_segment_reduce_op.register_fake
+def _(x: Tensor, index: Tensor, num: int, reduce: str) -> Tensor:
+    return x.new_empty(num, x.shape[1])
+
+
+@torch.library.custom_op("graphkit::segment_reduce_backward", mutates_args=())
+def _segment_reduce_backward(
+    gradient: Tensor, x: Tensor, index: Tensor, num: int, reduce: str
+) -> Tensor:
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        out = segment_reduce(x, index, None, num, 0, reduce)
+    (found,) = torch.autograd.grad(out, x, gradient)
+    return found.contiguous()
+
+
+@_segment_reduce_backward.register_fake
+def _(gradient: Tensor, x: Tensor, index: Tensor, num: int, reduce: str) -> Tensor:
+    return torch.empty_like(x)
+
+
+def _save_reduce(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    x, index, ctx.num, ctx.reduce = inputs
+    ctx.save_for_backward(x, index)
+
+
+def _reduce_gradient(ctx: Any, gradient: Tensor) -> tuple:
+    x, index = ctx.saved_tensors
+    found = torch.ops.graphkit.segment_reduce_backward(gradient, x, index, ctx.num, ctx.reduce)
+    return found, None, None, None
+
+
+_segment_reduce_op.register_autograd(_reduce_gradient, setup_context=_save_reduce)
+
+
+@torch.library.custom_op("graphkit::segment_softmax", mutates_args=())
+def _segment_softmax_op(x: Tensor, index: Tensor, num: int) -> Tensor:
+    order = segments(index, None, num)
+    if not runs_on_kernels(x):
+        return reference.segment_softmax(x, index, num)
+    return _direct(_softmax(x.shape[1], x.dtype), order, x)
+
+
+@_segment_softmax_op.register_fake
+def _(x: Tensor, index: Tensor, num: int) -> Tensor:
+    return torch.empty_like(x)
+
+
+def _save_softmax(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    _, index, ctx.num = inputs
+    ctx.save_for_backward(output, index)
+
+
+def _softmax_gradient(ctx: Any, gradient: Tensor) -> tuple:
+    alpha, index = ctx.saved_tensors
+    inner = torch.ops.graphkit.segment_reduce(alpha * gradient, index, ctx.num, "sum")
+    return alpha * (gradient - inner.index_select(0, index)), None, None
+
+
+_segment_softmax_op.register_autograd(_softmax_gradient, setup_context=_save_softmax)

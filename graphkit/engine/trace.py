@@ -81,7 +81,8 @@ class Traced(Tensor):
 
     @staticmethod
     def of(meta: Tensor, trace: Trace, node: int | None = None, recipe: Recipe | None = None):
-        out = meta.detach().as_subclass(Traced)
+        with torch._C.DisableTorchFunctionSubclass():
+            out = meta.detach().as_subclass(Traced)
         out.trace, out.node, out.recipe = trace, node, recipe
         return out
 

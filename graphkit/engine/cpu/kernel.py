@@ -417,9 +417,11 @@ class Emitter:
                 node.op == "keep" or (node.op == "leaf" and node.data[1].side == "e")
                 for node in nodes
             )
-            self.edge = self.index(self.header["edge"], self.position) if by_edge or any(
-                o.mode == "edge" for o in self.spec.outputs
-            ) else None
+            self.edge = (
+                self.index(self.header["edge"], self.position)
+                if by_edge or any(o.mode == "edge" for o in self.spec.outputs)
+                else None
+            )
             self.prefetch(places, needs)
             yield
 

@@ -143,6 +143,3 @@ def run(
     return [
         t.sum(0) if o.mode == "total" else t for t, o in zip(outputs, walk.outputs, strict=True)
     ]
-
-
-

@@ -59,7 +59,9 @@ def _launch(address, chunks, arguments):
 
 @functools.cache
 def _parallel() -> Any:
-    signature = types.void(types.int64, types.Array(types.int64, 1, "C", readonly=True), types.int64)
+    signature = types.void(
+        types.int64, types.Array(types.int64, 1, "C", readonly=True), types.int64
+    )
     try:
         return njit(signature, parallel=True, nogil=True, cache=True)(_launch)
     except Exception:  # a damaged or unwritable cache; the kernels' own cache warns of it
