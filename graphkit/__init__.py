@@ -1,3 +1,27 @@
 """Graph learning in PyTorch: write a layer as its paper does, and it runs as one fused kernel."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphkit.graph import Graph, as_graph
+
 __version__ = "0.1.0.dev0"
+
+__all__ = ["Graph", "__version__", "as_graph"]
+
+# What is opened when somebody enters, so that the command line answers before torch is loaded.
+_ROOMS = ("convert", "data", "engine", "nn")
+_FROM_GRAPH = ("Graph", "as_graph")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FROM_GRAPH:
+        return getattr(import_module("graphkit.graph"), name)
+    if name in _ROOMS:
+        return import_module(f"graphkit.{name}")
+    raise AttributeError(f"module 'graphkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS, *_FROM_GRAPH})

@@ -108,11 +108,18 @@ def test_heavy_packages_are_imported_when_used(path: Path):
     assert not heavy, f"{path}: move into the function that needs it: {sorted(heavy)}"
 
 
-def test_importing_graphkit_loads_nothing_heavy():
-    program = "import sys, graphkit, graphkit.nn; print(*sys.modules)"
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("graphkit.nn", IMPORTED_WHEN_USED),
+        ("graphkit.cli", {"torch", "numba", *IMPORTED_WHEN_USED}),
+    ],
+)
+def test_an_import_loads_no_more_than_it_needs(module: str, unwanted: set[str]):
+    program = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert not IMPORTED_WHEN_USED & set(done.stdout.split())
+    assert not unwanted & set(done.stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ A[graph.edge_index[1], graph.edge_index[0]] = 1
 # `_j`; the coefficient `a` belongs to the edge, so its name has no ending. What stands before the sum
 # happens in `forward`, and `propagate` is handed whatever the message asks for by name.
 
-from graphkit.nn import MessagePassing, gcn_norm
+from graphkit.nn import MessagePassing
+from graphkit.nn.conv import gcn_norm
 
 
 class GraphConvolution(MessagePassing):
