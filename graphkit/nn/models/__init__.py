@@ -1,0 +1,20 @@
+"""Models from layers: encoders of any depth, and heads to put on them."""
+
+from graphkit.nn.models.basic_gnn import GAT, GCN, GIN, BasicGNN, GraphSAGE
+from graphkit.nn.models.heads import EdgeHead, GraphHead, NodeHead, Predictor
+from graphkit.nn.models.jumping_knowledge import JumpingKnowledge
+from graphkit.nn.models.mlp import MLP
+
+__all__ = [
+    "GAT",
+    "GCN",
+    "GIN",
+    "MLP",
+    "BasicGNN",
+    "EdgeHead",
+    "GraphHead",
+    "GraphSAGE",
+    "JumpingKnowledge",
+    "NodeHead",
+    "Predictor",
+]

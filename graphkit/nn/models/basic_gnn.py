@@ -1,0 +1,230 @@
+"""Models of any depth from one kind of layer."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from graphkit.nn.conv import GATConv, GATv2Conv, GCNConv, GINConv, SAGEConv
+from graphkit.nn.inits import reset
+from graphkit.nn.message_passing import MessagePassing
+from graphkit.nn.models.jumping_knowledge import JumpingKnowledge
+from graphkit.nn.models.mlp import MLP, takes_batch
+from graphkit.nn.resolver import activation_of, norm_of
+
+
+class BasicGNN(nn.Module):
+    r"""Layers of one kind, each followed by normalisation, activation and dropout.
+
+    A subclass names its layer in :meth:`init_conv`. Every model is an encoder of nodes: give it no
+    ``out_channels`` and put a head on it (:class:`Predictor`), or let its last layer map to
+    ``out_channels``.
+
+    Args:
+        in_channels: size of the input features, or -1 to take it from the first input; a pair
+            (sources, destinations) where the layer takes one.
+        hidden_channels: size of the hidden features.
+        num_layers: number of layers.
+        out_channels: size of the output; default is `hidden_channels`.
+        dropout: probability after every hidden layer (GAT: of leaving out edges, too).
+        act: name of an activation in torch.nn, a callable or None.
+        act_first: apply the activation before the normalisation.
+        act_kwargs: arguments of the activation.
+        norm: "batch_norm", "layer_norm", a module or None.
+        norm_kwargs: arguments of the normalisation.
+        jk: None; or how to combine the features of all layers, "last", "cat", "max" or "lstm",
+            after which a linear map gives the output.
+        **kwargs: of the layers.
+    """
+
+    supports_edge_weight: bool
+    supports_edge_attr: bool
+
+    def __init__(
+        self,
+        in_channels: int | tuple[int, int],
+        hidden_channels: int,
+        num_layers: int,
+        out_channels: int | None = None,
+        dropout: float = 0.0,
+        act: str | Callable[[Tensor], Tensor] | None = "relu",
+        act_first: bool = False,
+        act_kwargs: dict[str, Any] | None = None,
+        norm: str | Callable[..., Tensor] | None = None,
+        norm_kwargs: dict[str, Any] | None = None,
+        jk: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.hidden_channels = hidden_channels
+        self.num_layers = num_layers
+        self.out_channels = hidden_channels if out_channels is None else out_channels
+        self.dropout = nn.Dropout(p=dropout)
+        self.act = activation_of(act, **(act_kwargs or {}))
+        self.act_first = act_first
+        self.norm = norm if isinstance(norm, str) else None
+        self.norm_kwargs = norm_kwargs
+        self.jk_mode = jk
+
+        plain_last = jk is None and out_channels is not None
+        pair = isinstance(in_channels, (tuple, list))
+        hidden = (hidden_channels, hidden_channels) if pair else hidden_channels
+        self.convs = nn.ModuleList()
+        for i in range(num_layers):
+            last = i == num_layers - 1
+            self.convs.append(
+                self.init_conv(
+                    in_channels if i == 0 else hidden,
+                    self.out_channels if last and plain_last else hidden_channels,
+                    to_output=last and plain_last,
+                    **kwargs,
+                )
+            )
+        one = norm_of(norm, hidden_channels, **(norm_kwargs or {}))
+        after_hidden = nn.Identity() if one is None else one
+        after_last = nn.Identity() if jk is None else after_hidden
+        self.norms = nn.ModuleList(
+            copy.deepcopy(after_last if i == num_layers - 1 else after_hidden)  # type: ignore[misc]
+            for i in range(num_layers)
+        )
+        self.supports_norm_batch = isinstance(one, nn.Module) and takes_batch(one)
+        if jk is not None:
+            if jk != "last":
+                self.jk = JumpingKnowledge(jk, hidden_channels, num_layers)
+            width = hidden_channels * (num_layers if jk == "cat" else 1)
+            self.lin = nn.Linear(width, self.out_channels)
+
+    def init_conv(
+        self, in_channels: Any, out_channels: int, to_output: bool, **kwargs: Any
+    ) -> MessagePassing:
+        """A layer; ``to_output`` says that it is the last and maps to the output."""
+        raise NotImplementedError(f"{type(self).__name__} must define init_conv")
+
+    def reset_parameters(self) -> None:
+        for child in self.children():
+            reset(child)
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Any,
+        edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """``[N, out_channels]``; ``batch`` and ``batch_size`` are for normalisations that work
+        graph by graph."""
+        edges = {}
+        if self.supports_edge_weight:
+            edges["edge_weight"] = edge_weight
+        if self.supports_edge_attr:
+            edges["edge_attr"] = edge_attr
+        xs = []
+        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            x = conv(x, edge_index, **edges)
+            if i == self.num_layers - 1 and self.jk_mode is None:
+                return x
+            if self.act is not None and self.act_first:
+                x = self.act(x)
+            x = norm(x, batch, batch_size) if self.supports_norm_batch else norm(x)
+            if self.act is not None and not self.act_first:
+                x = self.act(x)
+            x = self.dropout(x)
+            xs.append(x)
+        return self.lin(self.jk(xs) if hasattr(self, "jk") else x)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.in_channels}, {self.out_channels}, "
+            f"num_layers={self.num_layers})"
+        )
+
+
+class GCN(BasicGNN):
+    """Layers :class:`~graphkit.nn.GCNConv`; Kipf & Welling 2017. See :class:`BasicGNN`."""
+
+    supports_edge_weight = True
+    supports_edge_attr = False
+
+    def init_conv(
+        self, in_channels: Any, out_channels: int, to_output: bool, **kwargs: Any
+    ) -> MessagePassing:
+        return GCNConv(in_channels, out_channels, **kwargs)
+
+
+class GraphSAGE(BasicGNN):
+    """Layers :class:`~graphkit.nn.SAGEConv`; Hamilton et al. 2017. See :class:`BasicGNN`."""
+
+    supports_edge_weight = False
+    supports_edge_attr = False
+
+    def init_conv(
+        self, in_channels: Any, out_channels: int, to_output: bool, **kwargs: Any
+    ) -> MessagePassing:
+        return SAGEConv(in_channels, out_channels, **kwargs)
+
+
+class GIN(BasicGNN):
+    """Layers :class:`~graphkit.nn.GINConv`, each with a two-layer :class:`MLP`; Xu et al. 2019.
+
+    See :class:`BasicGNN`.
+    """
+
+    supports_edge_weight = False
+    supports_edge_attr = False
+
+    def init_conv(
+        self, in_channels: Any, out_channels: int, to_output: bool, **kwargs: Any
+    ) -> MessagePassing:
+        mlp = MLP(
+            [in_channels, out_channels, out_channels],
+            act=self.act,
+            act_first=self.act_first,
+            norm=self.norm,
+            norm_kwargs=self.norm_kwargs,
+        )
+        return GINConv(mlp, **kwargs)
+
+
+class GAT(BasicGNN):
+    """Layers :class:`~graphkit.nn.GATConv`; Veličković et al. 2018. See :class:`BasicGNN`.
+
+    Args:
+        v2: take :class:`~graphkit.nn.GATv2Conv` (Brody et al. 2022).
+        heads, concat: as in the layers. Hidden features are divided among concatenated heads; a
+            layer that maps to the output averages them.
+    """
+
+    supports_edge_weight = False
+    supports_edge_attr = True
+
+    def init_conv(
+        self,
+        in_channels: Any,
+        out_channels: int,
+        to_output: bool,
+        v2: bool = False,
+        heads: int = 1,
+        concat: bool = True,
+        **kwargs: Any,
+    ) -> MessagePassing:
+        concat = concat and not to_output
+        if concat and out_channels % heads:
+            raise ValueError(
+                f"heads: expected a divisor of {out_channels} features, as the heads are "
+                f"concatenated, got {heads}"
+            )
+        conv = GATv2Conv if v2 else GATConv
+        return conv(
+            in_channels,
+            out_channels // heads if concat else out_channels,
+            heads=heads,
+            concat=concat,
+            dropout=self.dropout.p,
+            **kwargs,
+        )
