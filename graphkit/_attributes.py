@@ -69,10 +69,11 @@ def join_graph_rows(values: list[Any], batched: list[bool]) -> Any:
     """One attribute of U of a batch, from those of its members.
 
     Members that are batches (`batched`) have one row per graph already. Those of the others
-    become one tensor where all are tensors of one row and one shape, else a list.
+    become one tensor where all are tensors of one row, or of no dimension, and one shape; else a
+    list.
     """
     parts: list[Any] = [
-        value if has_rows or _is_row(value) else [value]
+        value if has_rows else _as_rows(value)
         for value, has_rows in zip(values, batched, strict=True)
     ]
     first = parts[0]
@@ -104,5 +105,8 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, Tensor)
 
 
-def _is_row(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.dim() > 0 and value.size(0) == 1
+def _as_rows(value: Any) -> Any:
+    """The attribute of one graph, as that of a batch of one."""
+    if isinstance(value, Tensor) and value.dim() == 0:
+        return value.view(1)
+    return value if isinstance(value, Tensor) and value.size(0) == 1 else [value]

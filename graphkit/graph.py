@@ -59,8 +59,9 @@ class Graph:
     Every attribute belongs to V, E or U. Its value is a tensor or a list with one row for each
     node, edge or graph. On a bipartite graph node attributes are pairs (sources, destinations),
     either of which may be None. On a graph that is no batch an attribute of U may be anything:
-    it is that one row itself, and a batch holds the list of them. A tensor without dimensions
-    counts as one row. Attributes are read as ``graph.train_mask`` and changed by `replace`.
+    it is that one row itself, and a batch holds the list of them; or one tensor, if all are
+    tensors of one row or of no dimension. Attributes are read as ``graph.train_mask`` and changed
+    by `replace`.
 
     Args:
         edge_index: ``[2, E]`` int64 (int32 is converted).
@@ -374,8 +375,6 @@ class Graph:
                 check_edge_type(value)
         elif self.is_batch or name == "u":
             check_rows(name, value, self.num_graphs, f"num_graphs={self.num_graphs}")
-        elif isinstance(value, Tensor) and value.dim() == 0:
-            value = value.view(1)
         self._values[name], self._kinds[name] = value, kind
 
     # --- batches ----------------------------------------------------------------------------
@@ -559,6 +558,10 @@ class SelfLoops:
                 as graph attention wants it.
         """
         return self._edges.extend(value, fill, keep)
+
+
+# Lets torch.load read saved graphs safely, that is with weights_only.
+torch.serialization.add_safe_globals([Graph, Connectivity])
 
 
 # --- anything as a Graph --------------------------------------------------------------------
