@@ -3,9 +3,9 @@ A layer from its formula
 ========================
 
 A graph layer in a paper is a formula with three parts: a *message* along every edge, an
-*aggregation* over the messages that reach a node, and an *update* of the node. In graphkit those are
-the three things you write, in plain PyTorch; everything else (finding the neighbours, the fused
-kernel, its gradient) follows from them.
+*aggregation* over the messages that reach a node, and an *update* of the node. In graphkit those
+are the three things you write, in plain PyTorch; everything else (finding the neighbours, the
+fused kernel, its gradient) follows from them.
 
 This page writes three layers, from the best known to one that no library has, and checks each
 against a dense computation in double precision that uses no graphkit at all.
@@ -15,9 +15,10 @@ against a dense computation in double precision that uses no graphkit at all.
 # A graph
 # -------
 #
-# The social network of a karate club: 34 members, who meets whom. It comes with networkx, so nothing
-# is downloaded. `edge_index` is `[2, E]`: row 0 holds the source *j* of every edge, row 1 its
-# destination *i*, and messages flow from *j* to *i*.
+# Fifteen families of Renaissance Florence, and which of them married into which (Padgett and
+# Ansell, 1993). The graph comes with networkx, so nothing is downloaded. `edge_index` is `[2,
+# E]`: row 0 holds the source *j* of every edge, row 1 its destination *i*, and messages flow
+# from *j* to *i*. An undirected graph holds every edge in both directions.
 
 import matplotlib.pyplot as plt
 import networkx as nx
@@ -28,9 +29,10 @@ from graphkit.convert import from_networkx
 
 torch.manual_seed(0)
 
-club = nx.karate_club_graph()
-graph = from_networkx(club)
+families = nx.florentine_families_graph()
+graph = from_networkx(families)
 print(graph)
+print(graph.edge_index[:, :6])
 
 # %%
 # Every check below compares with matrices over all pairs of nodes. `A[i, j]` is 1 where `j` sends
@@ -52,8 +54,8 @@ A[graph.edge_index[1], graph.edge_index[0]] = 1
 #    \qquad a = \hat D^{-1/2} (A + I) \hat D^{-1/2}
 #
 # The aggregation is a sum. The message needs the features of the source, so its argument ends in
-# `_j`; the coefficient `a` belongs to the edge, so its name has no ending. What stands before the sum
-# happens in `forward`, and `propagate` is handed whatever the message asks for by name.
+# `_j`; the coefficient `a` belongs to the edge, so its name has no ending. What stands before
+# the sum happens in `forward`, and `propagate` is handed whatever the message asks for by name.
 
 from graphkit.nn import MessagePassing
 from graphkit.nn.conv import gcn_norm
@@ -100,8 +102,8 @@ torch.testing.assert_close(convolution(x, graph.edge_index), dense)
 #    \qquad a = W_a x,\quad b = W_b x
 #
 # Here the message asks for something of the destination, so an argument ends in `_i`. Written with
-# tensors alone, this would hold two tensors of edges × features and their gradients. graphkit traces
-# `message` once and runs it, sum included, as one kernel by rows.
+# tensors alone, this would hold several tensors of edges × features, and their gradients. graphkit
+# traces `message` once and runs it, sum included, as one kernel that goes row by row.
 
 
 class Gated(MessagePassing):
@@ -140,10 +142,14 @@ for gradient, dense_gradient in zip(ours, expected, strict=True):
 x = x.detach()
 
 # %%
-# Any aggregation takes the place of the sum: `"mean"`, `"max"`, `"min"`, `"std"`, `"softmax"`, a list
-# of them, whose results stand side by side, or a module of your own.
+# Any aggregation takes the place of the sum: `"mean"`, `"max"`, `"min"`, `"std"`, `"softmax"`, a
+# list of them, whose results stand side by side, or a module of your own.
+#
+# Which path did the message take?
 
-gated.aggr_module  # noqa: B018
+from graphkit.engine.plan import explain
+
+explain(gated)
 
 # %%
 # Attention
@@ -157,8 +163,8 @@ gated.aggr_module  # noqa: B018
 #    \big(\mathrm{LeakyReLU}(s_i + t_j)\big),
 #    \qquad s = \Theta x\, a_s,\quad t = \Theta x\, a_t
 #
-# The softmax runs over the neighbourhood of each destination. `softmax` takes the scores of the edges
-# and their destinations, `index`, which a message may ask for by that name.
+# The softmax runs over the neighbourhood of each destination. `softmax` takes the scores of the
+# edges and their destinations, `index`, which a message may ask for by that name.
 
 from graphkit.nn import softmax
 
@@ -167,8 +173,8 @@ class Attention(MessagePassing):
     def __init__(self, channels, out_channels):
         super().__init__(aggr="sum")
         self.theta = nn.Linear(channels, out_channels, bias=False)
-        self.a_s = nn.Parameter(torch.randn(out_channels))
-        self.a_t = nn.Parameter(torch.randn(out_channels))
+        self.a_s = nn.Parameter(torch.randn(out_channels, 1))
+        self.a_t = nn.Parameter(torch.randn(out_channels, 1))
 
     def forward(self, x, edge_index):
         z = self.theta(x)
@@ -176,7 +182,7 @@ class Attention(MessagePassing):
 
     def message(self, z_j, s_i, t_j, index, size_i):
         score = nn.functional.leaky_relu(s_i + t_j, 0.2)
-        return softmax(score, index, num_nodes=size_i).view(-1, 1) * z_j
+        return softmax(score, index, num_nodes=size_i) * z_j
 
 
 attention = Attention(F, 4).double()
@@ -184,9 +190,7 @@ attention = Attention(F, 4).double()
 
 def attention_weights(x):
     z = attention.theta(x)
-    score = nn.functional.leaky_relu(
-        (z @ attention.a_s)[:, None] + (z @ attention.a_t)[None], 0.2
-    )
+    score = nn.functional.leaky_relu(z @ attention.a_s + (z @ attention.a_t).T, 0.2)
     return score.masked_fill(A == 0, -torch.inf).softmax(dim=1)
 
 
@@ -205,37 +209,51 @@ assert torch.equal(alone[2], torch.zeros(4, dtype=torch.float64))
 # Which edges mattered?
 # ---------------------
 #
-# Every layer multiplies its messages by its `edge_mask`, if it has one: one factor for every edge. A
-# mask of ones changes nothing, and a 0 silences an edge.
+# Every layer multiplies its messages by its `edge_mask`, if it has one: one factor for every
+# edge. A mask of ones changes nothing, and a 0 silences an edge.
 
 ones = torch.ones(graph.num_edges, dtype=torch.float64)
 gated.edge_mask = ones
 torch.testing.assert_close(gated(x, graph), gated_dense(x))
 
 # %%
-# Its gradient tells how much an edge mattered for a result. Which friendships did the president's
-# new features (member 33) rest on, if two layers stand one upon the other?
+# Its gradient tells how much an edge mattered for a result. Two layers stand one upon the other:
+# on which marriages do the new features of the Medici rest?
 
 second = Gated(4, 1).double()
 mask = ones.clone().requires_grad_()
 gated.edge_mask = second.edge_mask = mask
-out = second(gated(x, graph).relu(), graph)[33].sum()
-(importance,) = torch.autograd.grad(out, mask)
+medici = graph.node_names.index("Medici")
+result = second(gated(x, graph).relu(), graph)[medici].sum()
+(importance,) = torch.autograd.grad(result, mask)
 gated.edge_mask = second.edge_mask = None
 
-importance = importance.abs()
-position = nx.spring_layout(club, seed=2)
-figure, axes = plt.subplots(figsize=(7, 5))
+arrows = nx.DiGraph()
+for source, destination, weight in zip(*graph.edge_index.tolist(), importance.abs(), strict=True):
+    if weight > 0:
+        arrows.add_edge(
+            graph.node_names[source], graph.node_names[destination], width=float(weight)
+        )
+widths = torch.tensor([data["width"] for *_, data in arrows.edges(data=True)])
+widths = 0.5 + 4 * widths / widths.max()
+
+position = nx.spring_layout(families, seed=4)
+figure, axes = plt.subplots(figsize=(8, 6))
+nx.draw_networkx_edges(families, position, ax=axes, edge_color="0.85", style="dashed")
+nx.draw_networkx_nodes(families, position, ax=axes, node_color="0.85", node_size=300)
 nx.draw_networkx_nodes(
-    club, position, ax=axes, node_size=120,
-    node_color=["tab:red" if member == 33 else "lightgrey" for member in club],
+    families, position, nodelist=["Medici"], ax=axes, node_color="tab:red", node_size=300
 )
 nx.draw_networkx_edges(
-    nx.DiGraph(graph.edge_index.T.tolist()), position, ax=axes, arrowsize=8, node_size=120,
-    edgelist=graph.edge_index.T.tolist(), edge_color=importance.tolist(),
-    edge_cmap=plt.get_cmap("Blues"), width=2,
+    arrows,
+    position,
+    ax=axes,
+    width=widths.tolist(),
+    edge_color="tab:blue",
+    connectionstyle="arc3,rad=0.12",
 )
-axes.set_title("What member 33 heard, over two steps")
+nx.draw_networkx_labels(families, position, ax=axes, font_size=9)
+axes.set_title("What the Medici heard in two steps")
 axes.set_axis_off()
 
 # %%
@@ -243,5 +261,6 @@ axes.set_axis_off()
 # ---------
 #
 # The layers that :doc:`/api/nn` lists are written like this, one paper in one file: reading
-# `GCNConv` or `GATConv` after this page should hold no surprise. Whatever cannot be traced (a branch
-# on values, a recurrent network) needs no other form: it runs in plain torch, with the same result.
+# `GCNConv` or `GATConv` after this page should hold no surprise. Whatever cannot be traced (a
+# branch on values, a recurrent network) needs no other form: it runs in plain torch, with the
+# same result.
