@@ -125,7 +125,8 @@ class MessagePassing(nn.Module):
         Args:
             edge_index: a Graph, or anything graph-like (see :func:`graphkit.graph.as_graph`), or
                 the ``self_loops`` of a Graph.
-            size: (sources, destinations), if the node tensors do not tell.
+            size: numbers of nodes in row 0 and row 1 of ``edge_index``, if the node tensors do
+                not tell.
             **kwargs: what message, aggregate and update ask for, without the ending. For a
                 bipartite graph a pair (of the sources, of the destinations).
 
@@ -151,8 +152,8 @@ class MessagePassing(nn.Module):
 
         Args:
             edge_index: a Graph, or anything graph-like.
-            size: (sources, destinations) or None; either may be None.
-            *values: node tensors, or pairs of them.
+            size: numbers of nodes in row 0 and row 1, or None; either may be None.
+            *values: node tensors, or pairs (of the sources, of the destinations).
         """
         if isinstance(edge_index, SelfLoops):
             edge_index = edge_index.graph
@@ -161,10 +162,11 @@ class MessagePassing(nn.Module):
                 return edge_index
             size = (None, None)
         elif not isinstance(size, (tuple, list)) or len(size) != 2:
-            raise ValueError(f"size: expected (sources, destinations), got {size!r}")
+            raise ValueError(f"size: expected two numbers of nodes, got {size!r}")
         found = list(size)
         for value in values:
-            for row, end in enumerate(_pair(value)[:2]):
+            ends = _pair(value)[:2]
+            for row, end in enumerate(ends if self.flow == "source_to_target" else ends[::-1]):
                 if found[row] is None and isinstance(end, Tensor) and end.dim() > self._first_dim:
                     found[row] = end.size(self.node_dim)
         first, second = found
@@ -208,8 +210,6 @@ class MessagePassing(nn.Module):
         for name in asked.intersection(_CARRIED):
             if edges.values.get(name) is None:
                 edges.values[name] = getattr(graph, name)
-        if self.flow == "target_to_source":
-            edges.turn(ends)
         edges.check(ends)
         return edges
 
@@ -221,14 +221,9 @@ class _Edges:
         self, layer: MessagePassing, graph: Graph, values: dict[str, Any], mask: Tensor | None
     ) -> None:
         self.layer, self.values, self.mask = layer, values, mask
-        self.given = self.graph = graph  # as passed; and with sources in row 0
-
-    def turn(self, ends: set[str]) -> None:
-        """Let messages run from row 1 to row 0 of the graph that was passed."""
-        self.graph = self.given.reverse()
-        for name in ends:
-            if isinstance(self.values[name], (tuple, list)):
-                self.values[name] = tuple(reversed(self.values[name]))
+        self.given = graph
+        # From here on messages run from row 0 to row 1.
+        self.graph = graph.reverse() if layer.flow == "target_to_source" else graph
 
     def check(self, ends: set[str]) -> None:
         sizes, dim = (self.graph.num_src, self.graph.num_dst), self.layer.node_dim

@@ -95,8 +95,8 @@ class AggregateCombineConv(MessagePassing):
     ) -> Tensor:
         source, root = (x, x) if isinstance(x, Tensor) else x
         sent = source if self._of_edges else self.message_fn(source)
-        seen = root if "x_i" in self._of_edges else None
-        m = self.propagate(edge_index, x=(sent, seen), edge_attr=edge_attr, edge_weight=edge_weight)
+        ends = (sent, root if "x_i" in self._of_edges else None)
+        m = self.propagate(edge_index, x=ends, edge_attr=edge_attr, edge_weight=edge_weight)
         h = self.root_fn(root)
         return self.act(self.update_fn(h + m if self.combine == "add" else torch.cat([h, m], -1)))
 

@@ -83,9 +83,9 @@ class SAGEConv(MessagePassing):
         source, root = (x, x) if isinstance(x, Tensor) else x
         if self.project:
             source = self.lin(source).relu()
-        if self._map_first(source, root):
+        if commutes(self, SAGEConv) and narrows(source, self.out_channels) and source is root:
             mapped = self.lin_l.multiply(source)
-            out = self.lin_l.add_bias(self.propagate(edge_index, x=(mapped, None), size=size))
+            out = self.lin_l.add_bias(self.propagate(edge_index, x=mapped, size=size))
         else:
             out = self.lin_l(self.propagate(edge_index, x=(source, root), size=size))
         if self.root_weight and root is not None:
@@ -94,11 +94,6 @@ class SAGEConv(MessagePassing):
 
     def message(self, x_j: Tensor) -> Tensor:
         return x_j
-
-    def _map_first(self, source: Tensor, root: Tensor | None) -> bool:
-        # A sampled block has many more sources than destinations: aggregate first there.
-        block = root is not None and source.size(self.node_dim) > root.size(self.node_dim)
-        return commutes(self, SAGEConv) and narrows(source, self.out_channels) and not block
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, aggr={self.aggr})"

@@ -1,0 +1,39 @@
+"""Same state dict, same output, same gradients as PyTorch Geometric."""
+
+import csv
+
+import pytest
+import torch
+
+import graphkit.nn
+from tests.nn.parity import ROWS, STATUS, TOLERANCE, Row, compare, path_of
+
+CASES = [pytest.param(row, kind, id=f"{row.id}-{kind}") for row in ROWS for kind in row.graphs]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize(("row", "kind"), CASES)
+def test_equals_pyg(row: Row, kind: str, dtype: torch.dtype):
+    limit = TOLERANCE[dtype]
+    for name, found, expected in compare(row, kind, dtype):
+        torch.testing.assert_close(
+            found, expected, rtol=limit, atol=limit, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_names_and_text_are_pygs(row: Row):
+    import torch_geometric.nn
+
+    ours, theirs = row.make(graphkit.nn), row.make(torch_geometric.nn)
+    assert repr(ours) == repr(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert [n for n, _ in ours.named_parameters()] == [n for n, _ in theirs.named_parameters()]
+
+
+def test_the_status_table_is_current(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GRAPHKIT_ENGINE", "kernels")
+    with STATUS.open(encoding="utf-8", newline="") as file:
+        written = [(r["layer"], r["options"], r["graphs"], r["path"]) for r in csv.DictReader(file)]
+    expected = [(r.layer, r.options, "; ".join(r.graphs), path_of(r)) for r in ROWS]
+    assert written == expected, "run: python -m tests.nn.parity"
