@@ -14,7 +14,7 @@ from torch import Tensor
 from graphkit._memory import IdentityMemory
 from graphkit._structure import Adjacency
 from graphkit.engine import reference, trace
-from graphkit.engine.expression import Program
+from graphkit.engine.expression import Leaf, Program
 from graphkit.engine.fused import Aggregation, Fused, reduction
 from graphkit.graph import Graph
 
@@ -116,8 +116,6 @@ def _reduction(reduce: str, width: int, dtype: torch.dtype) -> Fused:
 
 @functools.cache
 def _softmax(width: int, dtype: torch.dtype) -> Fused:
-    from graphkit.engine.expression import Leaf
-
     p = Program()
     alpha = p("softmax", p.leaf(Leaf("e", width > 1, False)))
     return Fused(p, [Aggregation("edge", alpha)], [alpha], width, 1, dtype)
@@ -147,12 +145,12 @@ def segment_reduce(
     order = segments(index, ptr, dim_size)
     rows = x.movedim(dim, 0)
     _check_rows(rows, order)
-    if not runs_on_kernels(x):
+    width = math.prod(rows.shape[1:])
+    if width == 0 or not runs_on_kernels(x):
         out = reference.segment_reduce(rows, order.edge_index[1], order.num_dst, reduce)
         return out.movedim(0, dim)
-    width = math.prod(rows.shape[1:])
     fused = _reduction(reduce, width, x.dtype)
-    (out,) = fused(order, [rows.reshape(-1, width) if width else rows.flatten(1)], [])  # type: ignore[arg-type]
+    (out,) = fused(order, [rows.reshape(-1, width)], [])  # type: ignore[arg-type]
     return out.view(order.num_dst, *rows.shape[1:]).movedim(0, dim)
 
 
@@ -174,10 +172,10 @@ def segment_softmax(
     order = segments(index, ptr, num_nodes)
     rows = src.movedim(dim, 0)
     _check_rows(rows, order)
-    if not runs_on_kernels(src):
+    width = math.prod(rows.shape[1:])
+    if width == 0 or not runs_on_kernels(src):
         out = reference.segment_softmax(rows, order.edge_index[1], order.num_dst)
         return out.movedim(0, dim)
-    width = math.prod(rows.shape[1:])
     flat = rows.reshape(rows.shape[0], width)
     (out,) = _softmax(width, src.dtype)(order, [flat], [])  # type: ignore[arg-type]
     return out.view(rows.shape).movedim(0, dim)

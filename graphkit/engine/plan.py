@@ -14,12 +14,15 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from graphkit.engine.expression import Leaf, Unsupported
 from graphkit.engine.fused import Aggregation, Fused
 from graphkit.engine.ops import KERNEL_DTYPES, kernels_wanted
-from graphkit.engine.trace import Trace, number, trace_message
+from graphkit.engine.trace import CHANGES, Trace, number, trace_message
 from graphkit.graph import Graph
+
+MESSAGE_BYTES = 256 * 2**20  # more than this on the edges at once, and the plain path goes in parts
 
 STRUCTURE = {"edge_index", "edge_index_i", "edge_index_j", "index", "ptr", "size", "size_i"}
 STRUCTURE |= {"size_j", "dim_size"}
@@ -74,12 +77,39 @@ def propagate(
     if arguments is None:
         return None
     tensors = {a.name: _value(values, a) for a in arguments if a.side is not None}
+    if any(tensor.numel() == 0 and 0 in tensor.shape[1:] for tensor in tensors.values()):
+        return None  # no features
     if not _on_cpu(tensors.values(), edge_mask):
         return None
     plan = _plan(layer, arguments, tensors, values, edge_mask is not None, reductions)
     if plan.fused is None:
         return None
     return _run(plan, graph, values, tensors, edge_mask, reductions)
+
+
+def row_ranges(layer: nn.Module, graph: Graph, bytes_per_edge: int) -> list[tuple[int, int]]:
+    """Runs of destinations for the plain path whose messages stay within ``MESSAGE_BYTES`` each.
+
+    One run, whatever its size, where parts would not give the same: where the message keeps
+    something on the layer, or a batch norm in it looks at all edges.
+    """
+    whole = [(0, graph.num_dst)]
+    if graph.num_edges * bytes_per_edge <= MESSAGE_BYTES or torch.compiler.is_compiling():
+        return whole
+    if any(isinstance(m, _BatchNorm) and m.training for m in layer.modules()):
+        return whole
+    plans: dict[Any, Plan] = layer.__dict__.get("_plans", {})
+    if any((plan.reason or "").startswith(CHANGES) for plan in plans.values()):
+        return whole
+    room = max(1, MESSAGE_BYTES // bytes_per_edge)
+    rowptr = graph.by_destination.rowptr
+    ranges, first = [], 0
+    while first < graph.num_dst:
+        last = int(torch.searchsorted(rowptr, int(rowptr[first]) + room, right=True)) - 1
+        last = min(max(last, first + 1), graph.num_dst)
+        ranges.append((first, last))
+        first = last
+    return ranges
 
 
 def explain(layer: nn.Module) -> str:
@@ -249,13 +279,7 @@ def _run(
     for bound in trace.leaves:
         if isinstance(bound, tuple):
             tensor = tensors[bound[0]]
-            leaves.append(
-                tensor
-                if tensor.dim() == 2
-                else tensor.flatten(1)
-                if tensor.dim() > 2
-                else tensor.view(-1, 1)
-            )
+            leaves.append(tensor.view(-1, 1) if tensor.dim() == 1 else tensor.flatten(1))
         else:
             leaves.append(bound({**values, "reductions": reductions}).reshape(1, -1))
     if plan.masked:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from graphkit.engine.expression import Leaf, Program, Unsupported
 
+CHANGES = "changes self"  # how the reason begins where a message writes to its layer
 ROWS = 1_000_003  # stands for the number of edges, a size no feature dimension has
 
 # How a tensor that does not depend on the edges is found at run time, given the call's values.
@@ -715,4 +716,4 @@ def _read(self: Any, name: str) -> Any:
 
 
 def _refuse_change(self: Any, name: str, value: Any = None) -> None:
-    raise Unsupported(f"changes self.{name}")
+    raise Unsupported(f"{CHANGES}.{name}")

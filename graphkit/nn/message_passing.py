@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from graphkit.engine import ops, plan
 from graphkit.graph import Graph, SelfLoops, as_graph
@@ -137,9 +140,7 @@ class MessagePassing(nn.Module):
         edges = self._edges(edge_index, size, kwargs, ("message", "aggregate", "update"))
         out = plan.propagate(self, edges.graph, edges.values, edges.mask, self._reductions())
         if out is None:
-            message = self.message(**edges.arguments("message"))
-            message = edges.masked(edges.checked(message))
-            out = self.aggregate(message, **edges.arguments("aggregate", skip=1))
+            out = self._gather_and_reduce(edges)
         return self.update(out, **edges.arguments("update", skip=1))
 
     def edge_updater(self, edge_index: Any, size: Any = None, **kwargs: Any) -> Any:
@@ -186,6 +187,25 @@ class MessagePassing(nn.Module):
                 f"got {tuple(mask.shape)}"
             )
         return mask
+
+    def _gather_and_reduce(self, edges: _Edges) -> Any:
+        """The plain path: messages as tensors, part after part where they would fill the memory."""
+
+        def reduce(part: _Edges) -> Any:
+            message = self.message(**part.arguments("message"))
+            message = part.masked(part.checked(message))
+            return self.aggregate(message, **part.arguments("aggregate", skip=1))
+
+        ranges = []
+        if edges.divisible():
+            ranges = plan.row_ranges(self, edges.graph, edges.bytes_per_edge())
+        if len(ranges) < 2:
+            return reduce(edges)
+        outs = []
+        for first, last in ranges:
+            # Messages are made again in the backward pass instead of being kept.
+            outs.append(checkpoint(reduce, edges.part(first, last), use_reentrant=False))
+        return torch.cat(outs)
 
     @property
     def _first_dim(self) -> int:
@@ -298,6 +318,47 @@ class _Edges:
                     f"(edges) in dimension {dim}, got shape {tuple(message.shape)}"
                 )
         return message
+
+    def divisible(self) -> bool:
+        """Whether the destinations may be taken part by part: all tensors count in dimension 0."""
+        own = type(self.layer).aggregate is not MessagePassing.aggregate
+        ends = [e for value in self.values.values() for e in _pair(value) if isinstance(e, Tensor)]
+        dim = self.layer.node_dim
+        return not own and all(dim == 0 or e.dim() + dim == 0 for e in ends if e.dim() > 1)
+
+    def bytes_per_edge(self) -> int:
+        """Of the gathered arguments, and as much again for what the message makes of them."""
+        total = 0
+        for parameter in self.layer._parameters_of["message"]:
+            stem = parameter.name[:-2]
+            if parameter.name.endswith(("_i", "_j")) and stem in self.values:
+                value = _pair(self.values[stem])[parameter.name.endswith("_i")]
+                if isinstance(value, Tensor) and value.size(0):
+                    total += 2 * value[0].numel() * value.element_size()
+        return max(total, 1)
+
+    def part(self, first: int, last: int) -> _Edges:
+        """The edges of the destinations from ``first`` to before ``last``."""
+        order = self.graph.by_destination
+        begin, end = int(order.rowptr[first]), int(order.rowptr[last])
+        edge = order.edge[begin:end].long()
+        index = self.graph.edge_index.index_select(1, edge)
+        index = torch.stack([index[0], index[1] - first])
+        values = dict(self.values)
+        asked = {p.name for p in self.layer._parameters_of["message"]}
+        for name, value in values.items():
+            if name not in asked and f"{name}_i" in asked:
+                source, destination = _pair(value)
+                if isinstance(destination, Tensor):
+                    values[name] = source, destination[first:last]
+            elif (
+                isinstance(value, Tensor) and value.dim() and value.size(0) == self.graph.num_edges
+            ):
+                values[name] = value.index_select(0, edge)
+        part = copy.copy(self)
+        part.graph = Graph(index, (self.graph.num_src, last - first))
+        part.values, part.mask = values, None if self.mask is None else self.mask[edge]
+        return part
 
     def masked(self, message: Tensor) -> Tensor:
         if self.mask is None:
