@@ -42,7 +42,7 @@ def to_undirected(parts: Parts, reduce: str) -> Parts:
 
 def _merge(value: Any, order: Tensor, first: Tensor, counts: Tensor, reduce: str) -> Any:
     """One row for each run of equal edges: reduced where that makes sense, else the first."""
-    if not isinstance(value, Tensor) or not value.is_floating_point():
+    if not isinstance(value, Tensor) or not value.is_floating_point() or not value.numel():
         return take(value, first)
     rows = take(value, order)
     return torch.segment_reduce(rows, _REDUCTIONS[reduce], lengths=counts, axis=0)

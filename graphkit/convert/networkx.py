@@ -103,6 +103,8 @@ def _column(values: list[Any]) -> Tensor | list[Any]:
     except ValueError:  # rows of several lengths
         return values
     if array.dtype.kind == "f":
+        if all(isinstance(value, int) for value in values):
+            return values  # beyond int64, where NumPy rounds
         return torch.from_numpy(array).to(torch.get_default_dtype())
     return torch.from_numpy(array) if array.dtype.kind in "bi" else values
 
