@@ -46,7 +46,7 @@ class _Batch:
     @overload
     def __get__(self, graph: Graph, owner: type[Graph]) -> Tensor: ...
     def __get__(self, graph: Graph | None, owner: type[Graph]) -> Any:
-        return _join if graph is None else graph._members()
+        return batch_graphs if graph is None else graph._members()
 
 
 class Graph:
@@ -519,7 +519,7 @@ def _outline(value: Any) -> str:
     return f"list of {len(value)}" if isinstance(value, list) else repr(value)
 
 
-def _join(graphs: Sequence[Graph]) -> Graph:
+def batch_graphs(graphs: Sequence[Graph]) -> Graph:
     """One Graph of several, which do not touch; `Graph.unbatch` gives them back.
 
     All must have the same attributes. Members may be batches themselves.

@@ -123,7 +123,6 @@ class TestMemory:
             thread.join()
         assert not wrong
 
-    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     def test_no_cycles(self):
         """What a model makes of a batch must go with the batch."""
         gc.collect()
@@ -262,7 +261,6 @@ class TestSparse:
             assert graph.edge_weight is None
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 class TestPyG:
     def test_data(self):
         from torch_geometric.data import Batch, Data

@@ -358,7 +358,6 @@ class TestSelfLoops:
         assert torch.autograd.gradcheck(lambda w, f: extend(w, f), (weight, fill))
         assert torch.autograd.gradcheck(lambda w: extend(w, keep=False), (weight,))
 
-    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     @given(graphs())
     def test_as_pyg(self, graph):
         from torch_geometric.utils import (
@@ -425,7 +424,6 @@ class TestToUndirected:
         assert both.edge_index.tolist() == [[0, 0, 1, 1], [1, 1, 0, 0]]
         assert both.edge_type.tolist() == [0, 1, 0, 1]
 
-    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     @pytest.mark.parametrize("reduce", ["add", "mean", "min", "max"])
     @given(graph=graphs())
     def test_as_pyg(self, reduce, graph):

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from graphkit.convert import from_pyg, to_pyg
 from graphkit.graph import Graph
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 
 def data_of(**attrs):
     from torch_geometric.data import Data
