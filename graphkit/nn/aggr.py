@@ -8,6 +8,7 @@ group becomes one row of the result. A group without entries gives 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -123,12 +124,23 @@ class SoftmaxAggregation(Aggregation):
 
 
 class MultiAggregation(Aggregation):
-    """Several aggregations of the same messages, concatenated along the last dimension."""
+    """Several aggregations of the same messages, concatenated along the last dimension.
+
+    Args:
+        aggrs: names or modules.
+        aggrs_kwargs: arguments of every one.
+        mode: "cat", the one way of combining there is.
+    """
 
     def __init__(
-        self, aggrs: Sequence[str | nn.Module], aggrs_kwargs: Sequence[dict] | None = None
-    ):
+        self,
+        aggrs: Sequence[str | nn.Module],
+        aggrs_kwargs: Sequence[dict[str, Any]] | None = None,
+        mode: str = "cat",
+    ) -> None:
         super().__init__()
+        if mode != "cat":
+            raise ValueError(f"mode: expected 'cat', got {mode!r}")
         if not isinstance(aggrs, (list, tuple)) or not aggrs:
             raise ValueError(f"aggrs: expected a list of aggregations with an entry, got {aggrs!r}")
         kwargs = aggrs_kwargs or [{}] * len(aggrs)

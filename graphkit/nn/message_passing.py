@@ -170,9 +170,11 @@ class MessagePassing(nn.Module):
             for row, end in enumerate(ends if self.flow == "source_to_target" else ends[::-1]):
                 if found[row] is None and isinstance(end, Tensor) and end.dim() > self._first_dim:
                     found[row] = end.size(self.node_dim)
-        first, second = found
-        first = second if first is None else first
-        return as_graph(edge_index, (first, first if second is None else second))
+        if type(edge_index) is Tensor and edge_index.layout == torch.strided:
+            # It does not tell sizes itself; as in PyG, one side counts for the other too.
+            found = [found[1] if found[0] is None else found[0], found[1]]
+            found[1] = found[0] if found[1] is None else found[1]
+        return as_graph(edge_index, (found[0], found[1]))
 
     # ------------------------------------------------------------------ inside
 

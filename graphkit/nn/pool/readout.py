@@ -18,7 +18,8 @@ def global_add_pool(x: Tensor, batch: Tensor | Graph | None, size: int | None = 
         size: number of graphs, if ``batch`` does not tell.
 
     Returns:
-        ``[size, F]``; a graph without nodes gets 0.
+        ``[size, F]``; a graph without nodes gets 0. Where ``x`` has leading dimensions and
+        ``batch`` is None, they are taken for the graphs: ``[B, N, F]`` gives ``[B, F]``.
     """
     return _pool(x, batch, size, "sum")
 
@@ -43,7 +44,9 @@ def _pool(x: Tensor, batch: Tensor | Graph | None, size: int | None, reduce: str
     if isinstance(batch, Graph):
         batch, size = batch.batch, batch.num_graphs
     elif batch is None:
-        batch, size = torch.zeros(x.size(dim), dtype=torch.long, device=x.device), 1
+        one = torch.zeros(x.size(dim), dtype=torch.long, device=x.device)
+        out = ops.segment_reduce(x, one, None, 1, dim, reduce)
+        return out.squeeze(dim) if x.dim() > 2 else out
     if batch.shape != (x.size(dim),):
         raise ValueError(
             f"batch: expected shape ({x.size(dim)},), one graph per node, got {tuple(batch.shape)}"
