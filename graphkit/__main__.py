@@ -1,0 +1,5 @@
+"""`python -m graphkit` is the command `graphkit`."""
+
+from graphkit.cli import app
+
+app()

@@ -1,0 +1,170 @@
+"""The command `graphkit`. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+import graphkit
+
+if TYPE_CHECKING:
+    from graphkit.demo import Outcome, Task
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+_INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
+# The demo's graphs are small: threads would mostly wait for each other. And with one alone its
+# numbers do not depend on how many cores there are.
+_DEMO_THREADS = 1
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"graphkit {graphkit.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Graph learning in PyTorch."""
+
+
+@app.command()
+def demo(
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each task, with seeds 0, 1, ...")] = 3,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("runs"),
+    json_file: Annotated[
+        str, typer.Option("--json", help="Write the results here too; - is standard output.")
+    ] = "",
+) -> None:
+    """Train a node, an edge and a graph model; show one table and draw three pictures."""
+    _check_folder(out, "--out")
+    if json_file not in ("", "-"):
+        _check_folder(Path(json_file).absolute().parent, "--json")
+        if Path(json_file).is_dir():
+            raise typer.BadParameter(f"expected a file, got the folder {json_file}")
+    # Standard output is for the results alone: progress goes elsewhere.
+    aside = Console(stderr=True)
+    console = aside if json_file == "-" else Console()
+
+    start = time.perf_counter()
+    trained, complete = _train(list(range(seeds)), aside)
+    pictures = _draw(trained, out, aside)
+    seconds = time.perf_counter() - start
+
+    from graphkit import report
+
+    results = [row for task, outcomes in trained if outcomes for row in task.results(outcomes)]
+    done = min(len(outcomes) for _, outcomes in trained) if complete else 0
+    caption = f"Test split, looked at once, at the best validation epoch; {seconds:.0f} s in all."
+    if complete:
+        title = f"{done} seed{'s' if done > 1 else ''}"
+    else:
+        title = "interrupted: only finished seeds"
+    if results:
+        console.print(report.table(results, title=title, caption=caption))
+    for picture in pictures:
+        console.print(f"  {picture}", highlight=False, soft_wrap=True)
+    if json_file:
+        text = json.dumps(
+            report.as_json(
+                results,
+                pictures=[str(picture) for picture in pictures],
+                complete=complete,
+                threads=_DEMO_THREADS,
+                seconds=seconds,
+            ),
+            indent=2,
+        )
+        if json_file == "-":
+            print(text)
+        else:
+            Path(json_file).write_text(text + "\n", encoding="utf-8")
+    if not complete:
+        raise typer.Exit(_INTERRUPTED)
+
+
+@app.command()
+def info() -> None:
+    """Show versions, the engine, threads and where data sets lie."""
+    import torch
+
+    from graphkit import report
+    from graphkit.data import data_folder
+
+    lines: dict[str, Any] = report.versions()
+    lines["engine"] = report.engine()
+    lines["threads"] = torch.get_num_threads()
+    lines["data"] = data_folder()
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def _train(seeds: list[int], console: Console) -> tuple[list[tuple[Task, list[Outcome]]], bool]:
+    """Train every task with every seed; on Ctrl-C what is finished, and False."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with console.status("Loading torch and the data"):
+        import torch
+
+        from graphkit.demo import TASKS
+
+        torch.set_num_threads(_DEMO_THREADS)
+
+        trained: list[tuple[Task, list[Outcome]]] = [(task(), []) for task in TASKS]
+    columns = (
+        TextColumn("{task.description:<5}"),
+        BarColumn(),
+        TextColumn("{task.completed:>3}/{task.total} epochs"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[news]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        bars = [
+            progress.add_task(task.name, total=len(seeds) * task.epochs, start=False, news="")
+            for task, _ in trained
+        ]
+        try:
+            for bar, (task, outcomes) in zip(bars, trained, strict=True):
+                progress.start_task(bar)
+                for seed in seeds:
+                    outcome = task.train(seed, lambda _, bar=bar: progress.advance(bar))
+                    outcomes.append(outcome)
+                    progress.update(bar, news=f"seed {seed}: {task.metric} {outcome.test:.3f}")
+        except KeyboardInterrupt:
+            return trained, False
+    return trained, True
+
+
+def _draw(trained: list[tuple[Task, list[Outcome]]], folder: Path, console: Console) -> list[Path]:
+    pictures: list[Path] = []
+    with console.status("Drawing"):
+        for task, outcomes in trained:
+            if outcomes:
+                pictures.append(folder / f"{task.name}.png")
+                task.draw(outcomes, pictures[-1])
+    return pictures
+
+
+def _check_folder(folder: Path, option: str) -> None:
+    """Make the folder and try to write there, so that nobody trains for nothing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise typer.BadParameter(
+            f"expected a folder to write to, got {folder}: {error.strerror}", param_hint=option
+        ) from None

@@ -1,0 +1,194 @@
+"""Pictures, as files. They are drawn without a screen and without pyplot's global state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from graphkit.graph import Graph
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, Any]
+
+_INK, _SOFT = "#24292f", "#8c959f"
+_RIGHT, _WRONG = "#1a7f37", "#cf222e"
+
+
+class Roc(NamedTuple):
+    """Scores of one run and what they should tell apart: 1 for a link, 0 for none."""
+
+    truth: Array
+    scores: Array
+
+    @property
+    def area(self) -> float:
+        """Area under the curve: how often a 1 is scored above a 0."""
+        from sklearn.metrics import roc_auc_score
+
+        return float(roc_auc_score(self.truth, self.scores))
+
+    def rise(self, false: Array) -> Array:
+        """Share of the 1s found when the shares `false` of the 0s are taken for 1s."""
+        from sklearn.metrics import roc_curve
+
+        shares, found, _ = roc_curve(self.truth, self.scores)
+        return np.interp(false, shares, found)
+
+
+def embedding(
+    file: Path, features: Array, classes: Array, wrong: Array, *, title: str, subtitle: str
+) -> None:
+    """Features in two dimensions by t-SNE, coloured by class.
+
+    Args:
+        file: Where the picture goes.
+        features: ``[n, d]``.
+        classes: ``[n]`` numbers from 0 to 9.
+        wrong: ``[n]`` bool; these get a ring.
+        title, subtitle: Above the picture.
+    """
+    from matplotlib import colormaps
+    from matplotlib.patheffects import withStroke
+    from sklearn.manifold import TSNE
+
+    # Exaggerated for long and moderately spread: well-parted clusters in a picture of this size.
+    perplexity = min(30.0, (len(features) - 1) / 3)
+    place = TSNE(2, init="pca", perplexity=perplexity, random_state=0).fit_transform(features)
+    figure, axes = _sheet(7.5, 7.2, title, subtitle)
+    colours = colormaps["tab10"](classes)
+    axes.scatter(*place.T, c=colours, s=14, linewidths=0, alpha=0.75)
+    axes.scatter(
+        *place[wrong].T,
+        c=colours[wrong],
+        s=34,
+        edgecolors=_INK,
+        linewidths=1.1,
+    )
+    label = f"predicted wrongly ({int(wrong.sum())})"
+    axes.scatter([], [], c="white", s=34, edgecolors=_INK, linewidths=1.1, label=label)
+    for label in np.unique(classes):
+        x, y = np.median(place[classes == label], axis=0)
+        outline = [withStroke(linewidth=4, foreground="white")]
+        axes.text(
+            x, y, str(label), size=20, weight="bold", color=colormaps["tab10"](int(label)),
+            ha="center", va="center", path_effects=outline,
+        )  # fmt: skip
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.legend(loc="lower right", frameon=False, labelcolor=_INK)
+    figure.savefig(file, dpi=150)
+
+
+def roc(
+    file: Path,
+    runs: Sequence[Roc],
+    *,
+    baseline: Sequence[Roc],
+    names: tuple[str, str],
+    title: str,
+    subtitle: str,
+) -> None:
+    """ROC curves of several runs, faint, and their mean, beside a baseline's mean.
+
+    Args:
+        file: Where the picture goes.
+        runs, baseline: One curve for each seed.
+        names: Of the model and of the baseline.
+        title, subtitle: Above the picture.
+    """
+    figure, axes = _sheet(6.6, 6.8, title, subtitle)
+    axes.plot([0, 1], [0, 1], color=_SOFT, linewidth=1, linestyle=":", label="chance")
+    for curves, name, colour, style in (
+        (baseline, names[1], "#bc4c00", "--"),
+        (runs, names[0], "#0969da", "-"),
+    ):
+        grid = np.linspace(0, 1, 401)
+        rising = np.stack([curve.rise(grid) for curve in curves])
+        area = np.mean([curve.area for curve in curves])
+        for line in rising if style == "-" else ():
+            axes.plot(grid, line, color=colour, linewidth=0.9, alpha=0.35)
+        label = f"{name}, AUC {area:.3f}"
+        axes.plot(grid, rising.mean(0), color=colour, linewidth=2.2, linestyle=style, label=label)
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set_xlabel("unlinked pairs taken for links", color=_INK)
+    axes.set_ylabel("links found", color=_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower right", frameon=False, labelcolor=_INK)
+    figure.savefig(file, dpi=150)
+
+
+def pixel_graphs(
+    file: Path,
+    graphs: Sequence[Graph],
+    predicted: Array,
+    *,
+    columns: int = 8,
+    title: str,
+    subtitle: str,
+) -> None:
+    """Graphs of pixels with what a model takes them for: two rows right, one row wrong.
+
+    Args:
+        file: Where the picture goes.
+        graphs: Each with `pos`, brightness as first feature of `x`, and its class `y`.
+        predicted: ``[len(graphs)]`` classes.
+        columns: Graphs in a row.
+        title, subtitle: Above the picture.
+    """
+    truth = np.array([int(graph.y) for graph in graphs])
+    right = np.flatnonzero(predicted == truth)[: 2 * columns]
+    wrong = np.flatnonzero(predicted != truth)[:columns]
+    shown: list[int | None] = [None] * (3 * columns)
+    shown[: len(right)] = right.tolist()
+    shown[2 * columns : 2 * columns + len(wrong)] = wrong.tolist()
+
+    figure, cells = _sheet(1.42 * columns, 6.1, title, subtitle, rows=3, columns=columns)
+    for cell, i in zip(cells.flat, shown, strict=True):
+        cell.set_axis_off()
+        if i is None:
+            continue
+        _draw_pixels(cell, graphs[i])
+        if predicted[i] == truth[i]:
+            cell.set_title(f"{predicted[i]}", color=_RIGHT, size=13, weight="bold")
+        else:
+            said = f"{predicted[i]}, is {truth[i]}"
+            cell.set_title(said, color=_WRONG, size=13, weight="bold")
+    figure.savefig(file, dpi=150)
+
+
+def _draw_pixels(axes: Axes, graph: Graph) -> None:
+    from matplotlib.collections import LineCollection
+
+    place, brightness = graph.pos.numpy(), graph.x[:, 0].numpy()
+    source, destination = graph.edge_index.numpy()
+    once = source < destination
+    ends = np.stack([place[source[once]], place[destination[once]]], axis=1)
+    lit = np.minimum(brightness[source[once]], brightness[destination[once]])
+    axes.add_collection(LineCollection(list(ends), colors=_SOFT, linewidths=0.4, zorder=1))
+    strong = LineCollection(list(ends), colors=_INK, linewidths=1.6 * lit, zorder=2)
+    axes.add_collection(strong)
+    axes.scatter(
+        *place.T, c=brightness, cmap="Greys", vmin=-0.08, vmax=1, s=26, edgecolors=_SOFT,
+        linewidths=0.4, zorder=3,
+    )  # fmt: skip
+    axes.set(xlim=(-0.6, 7.6), ylim=(7.6, -0.6), aspect="equal")
+
+
+def _sheet(
+    width: float, height: float, title: str, subtitle: str, *, rows: int = 1, columns: int = 1
+) -> tuple[Figure, Any]:
+    """A figure with its headings, and its axes: one, or an array of them."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.72 / height))  # type: ignore[union-attr]
+    left = 0.18 / width
+    figure.text(left, 1 - 0.16 / height, title, size=15, weight="bold", color=_INK, va="top")
+    figure.text(left, 1 - 0.47 / height, subtitle, size=10.5, color="#57606a", va="top")
+    return figure, figure.subplots(rows, columns)
