@@ -10,7 +10,12 @@ API = Path(__file__).parent.parent / "docs" / "api"
 
 @pytest.mark.parametrize(
     ("module", "page"),
-    [("graphkit", "graph"), ("graphkit.convert", "convert"), ("graphkit.nn", "nn")],
+    [
+        ("graphkit", "graph"),
+        ("graphkit.convert", "convert"),
+        ("graphkit.nn", "nn"),
+        ("graphkit.data", "data"),
+    ],
 )
 def test_every_public_name_is_in_the_reference(module: str, page: str):
     words = (API / f"{page}.rst").read_text(encoding="utf-8").replace(".", " ").split()
