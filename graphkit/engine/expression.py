@@ -24,7 +24,7 @@ CONSTANT = {"scalar", "literal", "keep", "slot"}
 ROW = {"row_sum", "row_max", "row_min", "row_argmax", "row_argmin"}
 
 
-class Unsupported(Exception):
+class FusionError(Exception):
     """The expression holds something that no kernel serves; the text says what."""
 
 
@@ -266,4 +266,4 @@ def _unary_rule(p: Program, op: str, a: int, n: int, g: int, one: int, zero: int
     if op == "erf":
         slope = p("exp", p("neg", p("mul", a, a)))
         return p("mul", p("mul", g, p.literal(1.1283791670955126)), slope)
-    raise Unsupported(f"no derivative for {op}")
+    raise FusionError(f"no derivative for {op}")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from graphkit._memory import IdentityMemory
 from graphkit._structure import Adjacency
-from graphkit.engine import reference, trace
+from graphkit.engine import reference, traced
 from graphkit.engine.expression import Leaf, Program
 from graphkit.engine.fused import Aggregation, Fused, reduction
 from graphkit.graph import Graph
@@ -162,8 +162,8 @@ def segment_softmax(
     dim: int = 0,
 ) -> Tensor:
     """exp(src) over its sum within every segment, along ``dim``."""
-    if isinstance(src, trace.Traced):
-        return trace.softmax(src, index, ptr, num_nodes, dim)
+    if isinstance(src, traced.Traced):
+        return traced.softmax(src, index, ptr, num_nodes, dim)
     if torch.compiler.is_compiling() and index is not None and num_nodes is not None:
         rows = src.movedim(dim, 0)
         flat = rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from graphkit.engine.expression import Leaf, Unsupported
+from graphkit.engine.expression import FusionError, Leaf
 from graphkit.engine.fused import Aggregation, Fused
 from graphkit.engine.ops import KERNEL_DTYPES, kernels_wanted
-from graphkit.engine.trace import CHANGES, Trace, number, trace_message
+from graphkit.engine.trace import CHANGES, trace_message
+from graphkit.engine.traced import Trace, number
 from graphkit.graph import Graph
 
 MESSAGE_BYTES = 256 * 2**20  # more than this on the edges at once, and the plain path goes in parts
@@ -59,7 +60,7 @@ class Plan:
 
 
 def propagate(
-    layer: nn.Module,
+    layer: Any,
     graph: Graph,
     values: dict[str, Any],
     edge_mask: Tensor | None,
@@ -87,7 +88,7 @@ def propagate(
     return _run(plan, graph, values, tensors, edge_mask, reductions)
 
 
-def row_ranges(layer: nn.Module, graph: Graph, bytes_per_edge: int) -> list[tuple[int, int]]:
+def row_ranges(layer: Any, graph: Graph, bytes_per_edge: int) -> list[tuple[int, int]]:
     """Runs of destinations for the plain path whose messages stay within ``MESSAGE_BYTES`` each.
 
     One run, whatever its size, where parts would not give the same: where the message keeps
@@ -112,7 +113,7 @@ def row_ranges(layer: nn.Module, graph: Graph, bytes_per_edge: int) -> list[tupl
     return ranges
 
 
-def explain(layer: nn.Module) -> str:
+def explain(layer: Any) -> str:
     """In words: which path the layer took at its last calls, and why not the fused one."""
     plans: dict[Any, Plan] = layer.__dict__.get("_plans", {})
     if not plans:
@@ -130,11 +131,11 @@ def explain(layer: nn.Module) -> str:
 # ------------------------------------------------------------------ the call
 
 
-def _arguments(layer: nn.Module, graph: Graph, values: dict[str, Any]) -> list[_Argument] | None:
+def _arguments(layer: Any, graph: Graph, values: dict[str, Any]) -> list[_Argument] | None:
     """The arguments of message; None if one of them has no place in a kernel."""
     found = []
-    node_dim: int = layer.node_dim  # type: ignore[assignment]
-    for parameter in layer._parameters_of["message"]:  # type: ignore[union-attr]
+    node_dim: int = layer.node_dim
+    for parameter in layer._parameters_of["message"]:
         name = parameter.name
         if name in values:
             value, stem, side, row = values[name], name, None, None
@@ -175,7 +176,7 @@ def _on_cpu(tensors: Any, edge_mask: Tensor | None) -> bool:
 
 
 def _plan(
-    layer: nn.Module,
+    layer: Any,
     arguments: list[_Argument],
     tensors: dict[str, Tensor],
     values: dict[str, Any],
@@ -198,7 +199,7 @@ def _plan(
     if plan is None or not plan.holds():
         plain = {a.name: _value(values, a) for a in arguments if a.side is None}
         sides = {a.name: a.side for a in arguments if a.side is not None}
-        for parameter in layer._parameters_of["message"]:  # type: ignore[union-attr]
+        for parameter in layer._parameters_of["message"]:
             known = parameter.name in tensors or parameter.name in plain
             if not known and parameter.name not in STRUCTURE:
                 if parameter.default is parameter.empty:
@@ -217,7 +218,7 @@ def _hashable(value: Any) -> Any:
 
 
 def _make(
-    layer: nn.Module,
+    layer: Any,
     values: dict[str, Any],
     sides: dict[str, str],
     masked: bool,
@@ -226,28 +227,29 @@ def _make(
     try:
         trace = trace_message(layer, values, sides)
         return _fuse(layer, trace, masked, reductions)
-    except Unsupported as error:
+    except FusionError as error:
         return Plan(str(error))
 
 
-def _fuse(layer: nn.Module, trace: Trace, masked: bool, reductions: Sequence[Reduction]) -> Plan:
-    node_dim: int = layer.node_dim  # type: ignore[assignment]
+def _fuse(layer: Any, trace: Trace, masked: bool, reductions: Sequence[Reduction]) -> Plan:
+    node_dim: int = layer.node_dim
     if node_dim != 0 and len(trace.shape) + 1 + node_dim != 0:
-        raise Unsupported(f"messages of {len(trace.shape) + 1} dimensions, node_dim={node_dim}")
+        raise FusionError(f"a message of shape {trace.shape} and node_dim={node_dim}")
     p, message, softmax = trace.program, trace.message, list(trace.softmax)
     if masked:
         message = p("mul", message, p.leaf(Leaf("e", False, False)))
     for r in reductions:
-        if isinstance(r.temperature, Tensor):
-            if r.temperature.numel() not in (1, trace.channels) or trace.heads > 1:
-                raise Unsupported("a softmax temperature per channel of several heads")
+        if isinstance(r.temperature, Tensor) and (
+            r.temperature.numel() not in (1, trace.channels) or trace.heads > 1
+        ):
+            raise FusionError("a softmax temperature per channel of several heads")
     aggregations = []
     for position, r in enumerate(reductions):
         if r.name != "softmax":
             aggregations.append(Aggregation(r.name, message))
             continue
         if trace.softmax:
-            raise Unsupported("a softmax of a softmax")
+            raise FusionError("a softmax of a softmax")
         if isinstance(r.temperature, Tensor):
             scale = p.leaf(Leaf("p", False, r.temperature.numel() > 1))
             trace.leaves.append(_temperature(position))
@@ -277,14 +279,14 @@ def _run(
     assert fused is not None
     leaves = []
     for bound in trace.leaves:
-        if isinstance(bound, tuple):
-            tensor = tensors[bound[0]]
+        if isinstance(bound, str):
+            tensor = tensors[bound]
             leaves.append(tensor.view(-1, 1) if tensor.dim() == 1 else tensor.flatten(1))
         else:
             leaves.append(bound({**values, "reductions": reductions}).reshape(1, -1))
     if plan.masked:
         assert edge_mask is not None
         leaves.append(edge_mask.to(trace.dtype).view(-1, 1))
-    scalars = [s() if callable(s) else s for s in trace.scalars]
+    scalars = [s(values) if callable(s) else s for s in trace.scalars]
     outs = [o.view(graph.num_dst, *plan.shape) for o in fused(graph, leaves, scalars)]
     return outs[0] if len(outs) == 1 else torch.cat(outs, dim=-1)

@@ -1,9 +1,9 @@
 """The row kernel: one function, specialised on a program.
 
 For every row of the sorted structure the program's edges are walked in order. What a program needs
-before it can go on (a maximum for the softmax, a sum over channels) splits it into *steps*; within a
-step, values with one entry per head are computed first, then wide ones. Accumulators of a block of
-features stay in registers while the row's edges pass by; only values with one entry per head are
+before it can go on (a maximum for the softmax, a sum over channels) splits it into *steps*; within
+a step, values with one entry per head are computed first, then wide ones. Accumulators of a block
+of features stay in registers while the row's edges pass by; only values with one entry per head are
 kept per edge, in a scratch of the longest row's size.
 
 The body is emitted as vector code by an intrinsic, so that nothing depends on what an optimiser
@@ -27,6 +27,7 @@ from graphkit.engine.expression import COMPARISONS, ROW, Leaf, Program
 I64 = ir.IntType(64)
 # Never kept in the scratch: read or compared anew where they are wanted.
 INLINE = {"leaf", "scalar", "literal", "slot", *COMPARISONS}
+ARG = {"row_argmax", "row_argmin"}
 PREFETCH = 8  # edges ahead
 HEADER = ("rowptr", "col", "edge", "slot", "heads", "channels", "edges", "longest")
 
@@ -296,14 +297,10 @@ class Emitter:
         """Walk the row's edges once for some vectors of features."""
         places = self.places(vectors, lanes, wide)
         self.accumulators = {n: [] for n in reductions}
-        kinds = {"row_argmax": "row_max", "row_argmin": "row_min"}
         for n in reductions:
             op = self.nodes[n].op
             for _ in places:
-                if op in kinds:
-                    start = lanes.integer(-1, 32)
-                else:
-                    start = lanes._row_start(op)
+                start = lanes.integer(-1, 32) if op in ARG else lanes.row_start(op)
                 slot = cgutils.alloca_once(self.b, start.type)
                 self.b.store(start, slot)
                 self.accumulators[n].append(slot)
@@ -481,7 +478,7 @@ class Emitter:
         op, args, data = self.nodes[n]
         lanes = place.lanes
         if op == "leaf":
-            return self.read(*data, place)
+            return self.read(data[0], data[1], place)
         if op == "literal":
             return lanes.constant(data)
         if op == "scalar":
@@ -547,14 +544,14 @@ class Emitter:
 
     def keep(self, n: int, place: _Place) -> ir.Value:
         (rate, seed), (_, stream) = self.nodes[n].args, self.nodes[n].data
-        numbers = [
+        rate, seed = (
             self.b.bitcast(self.argument(len(HEADER) + self.nodes[a].data), ir.DoubleType())
             for a in (rate, seed)
-        ]
+        )
         first = self.b.trunc(self.feature(place), ir.IntType(32))
         lanes = place.lanes
         features = self.b.add(lanes.splat(first), lanes.iota(32))
-        return lanes.keep(*numbers, stream, self.edge, features)
+        return lanes.keep(rate, seed, stream, self.edge, features)
 
     # -------------------------------------------------------------- where values are kept
 

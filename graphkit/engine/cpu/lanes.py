@@ -234,7 +234,7 @@ class Lanes:
         better = self.builder.fcmp_unordered(how, new, old)
         return self.builder.and_(better, self.builder.fcmp_ordered("ord", old, old))
 
-    def _row_start(self, reduce: str) -> ir.Value:
+    def row_start(self, reduce: str) -> ir.Value:
         """What an accumulator starts from."""
         return self.constant({"row_sum": 0.0, "row_max": -math.inf, "row_min": math.inf}[reduce])
 
@@ -310,7 +310,7 @@ class Lanes:
     def _log(self, a: ir.Value) -> ir.Value:
         """log(2**n m) = n ln 2 + log m, with m in [sqrt(1/2), sqrt(2)]."""
         b = self.builder
-        bits, shift, bias = (32, 23, 127) if self.bits == 32 else (64, 52, 1023)
+        shift = 23 if self.bits == 32 else 52
         tiny = self.constant(2.0 ** (-126 if self.bits == 32 else -1022))
         lift = 2.0 ** (25 if self.bits == 32 else 54)
         small = self._lt(a, tiny)

@@ -14,13 +14,14 @@ import threading
 from contextlib import contextmanager
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from llvmlite import ir
-from numba import njit, prange
-from numba.core import types
-from numba.extending import intrinsic
+from numba import get_num_threads, njit, prange, set_num_threads
+from numba.core import config, types
+from numba.np.ufunc.parallel import threading_layer
+
+from graphkit.engine.cpu.compile import emitted
 
 SMALL_WORK = 2**17  # edges x features below which starting threads costs more than it saves
 
@@ -38,7 +39,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-@intrinsic
+@emitted
 def _call(typingctx: Any, address: Any, first: Any, last: Any, chunk: Any, arguments: Any) -> Any:
     """Call the C function at ``address``."""
     i64 = ir.IntType(64)
@@ -70,7 +71,7 @@ def _parallel() -> Any:
 
 def num_threads() -> int:
     """Threads a kernel may use here and now: those of torch, but one in a forked child."""
-    return 1 if _forked else min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
+    return 1 if _forked else min(torch.get_num_threads(), config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -95,7 +96,7 @@ def _safe_layer() -> bool:
     global _layer
     if _layer is None:
         try:
-            _layer = numba.threading_layer()
+            _layer = threading_layer()
         except ValueError:
             return False
     return _layer != "workqueue"
@@ -107,8 +108,8 @@ def run(kernel: Any, chunks: np.ndarray, arguments: int, work: int) -> None:
     if threads > 1 and work >= SMALL_WORK and chunks.size > 2:
         with _entered() as entered:
             if entered:
-                if numba.get_num_threads() != threads:
-                    numba.set_num_threads(threads)
+                if get_num_threads() != threads:
+                    set_num_threads(threads)
                 _parallel()(kernel.address, chunks, arguments)
                 return
     for chunk in range(chunks.size - 1):
