@@ -95,6 +95,10 @@ class Linear(nn.Linear):
         self.weight.materialize((self.out_features, in_channels))  # type: ignore[attr-defined]
         self.reset_parameters()
 
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        # A weight that has no shape yet cannot be detached.
+        super()._save_to_state_dict(destination, prefix, keep_vars or is_lazy(self.weight))
+
     def _load_from_state_dict(
         self,
         state_dict: Any,
