@@ -116,8 +116,8 @@ class Program:
         for node in self.nodes:
             if node.op == "leaf":
                 out.append(node.data[1].side not in (row, "p"))  # type: ignore[index]
-            elif node.op in ("keep", "slot"):
-                out.append(True)
+            elif node.op in ("keep", "slot", "channel_sum"):
+                out.append(True)  # a channel_sum is kept edge by edge, whatever it sums
             else:
                 out.append(node.op not in ROW and any(out[a] for a in node.args))
         return out

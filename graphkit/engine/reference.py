@@ -162,7 +162,7 @@ def keep(rate: float, seed: float, stream: int, edges: int, features: int, like:
     h = _mix(h ^ (edge >> 32))
     h = _mix(h.view(-1, 1) ^ torch.arange(features, device=device))
     limit = min(int(rate * 4294967296.0), 0xFFFFFFFF)
-    return torch.where(h >= limit, 1.0 / (1.0 - rate), 0.0).to(like.dtype)
+    return (h >= limit).to(like.dtype) / (1.0 - rate)
 
 
 _LOW = 0xFFFFFFFF

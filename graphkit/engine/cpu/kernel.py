@@ -99,7 +99,7 @@ class Steps:
             for a in node.args:
                 used[a] = True
                 computed = nodes[a].op not in INLINE
-                if nodes[a].op == "channel_sum" and varying[a]:
+                if nodes[a].op == "channel_sum":
                     keep(edge, a)
                 elif nodes[a].op in ROW:
                     keep(row, a)
@@ -110,13 +110,11 @@ class Steps:
                         keep(edge, a)
         for out in spec.outputs:
             n = out.node
-            if varying[n] and not wide[n] and (out.wide or nodes[n].op == "channel_sum"):
+            if nodes[n].op == "channel_sum" or (varying[n] and not wide[n] and out.wide):
                 keep(edge, n)
             for a in program.reachable([n]):
                 if nodes[a].op in ROW and not wide[a] and (out.wide or wide[n]):
                     keep(row, a)
-            if nodes[n].op == "channel_sum" and varying[n]:
-                keep(edge, n)
         return cls(step, varying, wide, edge, row, max(step, default=0))
 
 
