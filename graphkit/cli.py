@@ -66,12 +66,10 @@ def demo(
     from graphkit import report
 
     results = [row for task, outcomes in trained if outcomes for row in task.results(outcomes)]
-    done = min(len(outcomes) for _, outcomes in trained) if complete else 0
-    caption = f"Test split, looked at once, at the best validation epoch; {seconds:.0f} s in all."
-    if complete:
-        title = f"{done} seed{'s' if done > 1 else ''}"
-    else:
-        title = "interrupted: only finished seeds"
+    title = f"Test of {seeds} seed{'s' if seeds > 1 else ''}"
+    if not complete:
+        title = "Interrupted: the seeds that were finished"
+    caption = f"The model of the best validation epoch. {seconds:.0f} s in all."
     if results:
         console.print(report.table(results, title=title, caption=caption))
     for picture in pictures:

@@ -90,7 +90,7 @@ class NodeTask(Task):
     """Which digit is it? 10 labels per class, and a graph of similar images."""
 
     name = "node"
-    data = "digits, 8 nearest neighbours"
+    data = "digits, k-NN"
     model = "GCN"
     metric = "accuracy"
     epochs = 100
@@ -133,7 +133,7 @@ class NodeTask(Task):
 
 
 class LinkPredictor(nn.Module):
-    """GraphSAGE on nodes of which nothing is known: each learns the features that it starts with."""
+    """GraphSAGE on nodes of which nothing is known: each learns what features it starts with."""
 
     def __init__(self, num_nodes: int, channels: int) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ class GraphTask(Task):
     """Which digit is it? Every image is a graph of its pixels, joined to the 8 around them."""
 
     name = "graph"
-    data = "digits as pixel graphs"
+    data = "digits, pixels"
     model = "GIN"
     metric = "accuracy"
     epochs = 40

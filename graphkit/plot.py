@@ -57,7 +57,6 @@ def embedding(
     from matplotlib.patheffects import withStroke
     from sklearn.manifold import TSNE
 
-    # Exaggerated for long and moderately spread: well-parted clusters in a picture of this size.
     perplexity = min(30.0, (len(features) - 1) / 3)
     place = TSNE(2, init="pca", perplexity=perplexity, random_state=0).fit_transform(features)
     figure, axes = _sheet(7.5, 7.2, title, subtitle)

@@ -52,10 +52,11 @@ def table(results: Sequence[Result], *, title: str, caption: str) -> Table:
     from rich.table import Table
 
     out = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, title_style="bold")
+    out.collapse_padding, out.pad_edge = True, False  # so that it fits 80 columns
     for heading in ("task", "data", "model", "metric"):
         out.add_column(heading, overflow="fold")
     out.add_column("mean ± deviation", justify="right", no_wrap=True)
-    out.add_column("s / epoch", justify="right", no_wrap=True)
+    out.add_column("s/epoch", justify="right", no_wrap=True)
     for row in results:
         spread = "" if row.deviation is None else f" ± {row.deviation:.3f}"
         seconds = row.seconds_per_epoch
