@@ -56,9 +56,12 @@ def embedding(
     from matplotlib import colormaps
     from matplotlib.patheffects import withStroke
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
     perplexity = min(30.0, (len(features) - 1) / 3)
-    place = TSNE(2, init="pca", perplexity=perplexity, random_state=0).fit_transform(features)
+    with threadpool_limits(1):  # it gains nothing by more, and loses much on a busy machine
+        tsne = TSNE(2, init="pca", perplexity=perplexity, random_state=0)
+        place = tsne.fit_transform(features)
     figure, axes = _sheet(7.5, 7.2, title, subtitle)
     colours = colormaps["tab10"](classes)
     axes.scatter(*place.T, c=colours, s=14, linewidths=0, alpha=0.75)
