@@ -176,7 +176,7 @@ def test_linear_starts_within_its_bound(weight: str | None, bias: str | None):
 def test_linear_that_does_not_know_its_input_yet():
     lin, other = Linear(-1, 3), Linear(-1, 3)
     assert repr(lin) == "Linear(-1, 3, bias=True)"
-    waiting = lin.state_dict()
+    waiting = Linear(-1, 3).state_dict()
     out = lin(X)
     assert repr(lin) == "Linear(4, 3, bias=True)"
     other.load_state_dict(lin.state_dict())
