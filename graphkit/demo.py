@@ -206,7 +206,7 @@ class GraphTask(Task):
     data = "digits, pixels"
     model = "GIN"
     metric = "accuracy"
-    epochs = 40
+    epochs = 30
 
     def __init__(self) -> None:
         self.graphs = digits_pixels()
