@@ -7,20 +7,36 @@ destination; edges' gradients fall out of either walk, parameters' are summed ov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from graphkit._structure import Adjacency
 from graphkit.engine import reference
 from graphkit.engine.cpu.kernel import Output
 from graphkit.engine.cpu.run import Pass, run
 from graphkit.engine.expression import Leaf, Program, derive
-from graphkit.graph import Graph
 
 LINEAR = {"sum", "mean", "max", "min"}  # reductions r with r(t * m) = t * r(m)
+
+
+class Structure(Protocol):
+    """What of a graph the engine reads."""
+
+    @property
+    def by_destination(self) -> Adjacency: ...
+    @property
+    def by_source(self) -> Adjacency: ...
+    @property
+    def edge_index(self) -> Tensor: ...
+    @property
+    def num_dst(self) -> int: ...
+    @property
+    def num_edges(self) -> int: ...
+    def cached(self, key: Hashable, build: Callable[[], Any]) -> Any: ...
 
 
 class Aggregation(NamedTuple):
@@ -86,7 +102,7 @@ class Fused:
         p = self.program
         return Program(list(p.nodes), list(p.leaves), p.scalars, list(p.wide), dict(p._known))
 
-    def __call__(self, graph: Graph, leaves: Sequence[Tensor], scalars: Sequence[float]):
+    def __call__(self, graph: Structure, leaves: Sequence[Tensor], scalars: Sequence[float]):
         """The aggregations' results, ``[rows, features]`` each, for leaves of the same form."""
         if torch.is_grad_enabled() and any(t.requires_grad for t in leaves):
             return _Function.apply(self, graph, tuple(scalars), *leaves)
@@ -146,7 +162,7 @@ class Fused:
         return Pass.of(p, [*outputs, *(o for o, _ in kept)], "i"), [s for _, s in kept]
 
     def forward(
-        self, graph: Graph, leaves: Sequence[Tensor], scalars: Sequence[float]
+        self, graph: Structure, leaves: Sequence[Tensor], scalars: Sequence[float] = ()
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Results, and what the backward pass will read."""
         inputs = [*leaves, inverse_degree(graph, self.dtype)]
@@ -155,7 +171,7 @@ class Fused:
         return found[:count], found[count:]
 
     def _run(
-        self, walk: Pass, graph: Graph, leaves: Sequence[Any], scalars: Sequence[float]
+        self, walk: Pass, graph: Structure, leaves: Sequence[Any], scalars: Sequence[float]
     ) -> list[Tensor]:
         adjacency = graph.by_destination if walk.row == "i" else graph.by_source
         return run(walk, adjacency, leaves, scalars, self.heads, self.channels, self.dtype)
@@ -271,7 +287,7 @@ class Fused:
 
     def backward(
         self,
-        graph: Graph,
+        graph: Structure,
         scalars: Sequence[float],
         leaves: Sequence[Tensor],
         outs: Sequence[Tensor],
@@ -330,13 +346,14 @@ class Fused:
     # -------------------------------------------------------------- plain torch
 
     def evaluate(
-        self, graph: Graph, leaves: Sequence[Tensor], scalars: Sequence[float]
+        self, graph: Structure, leaves: Sequence[Tensor], scalars: Sequence[float]
     ) -> list[Tensor]:
         """The same results by :mod:`reference`: any device, any number of derivatives."""
         values = reference.evaluate(
             self.program,
             [a.node for a in self.aggregations],
-            graph,
+            graph.edge_index,
+            graph.num_dst,
             leaves,
             scalars,
             self.heads,
@@ -351,7 +368,7 @@ class Fused:
 
 class _Function(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, fused: Fused, graph: Graph, scalars: tuple, *leaves: Tensor) -> Any:
+    def forward(ctx: Any, fused: Fused, graph: Structure, scalars: tuple, *leaves: Tensor) -> Any:
         outs, saved = fused.forward(graph, leaves, scalars)
         ctx.fused, ctx.graph, ctx.scalars = fused, graph, scalars
         ctx.counts = len(leaves), len(outs)
@@ -378,7 +395,7 @@ class _Function(torch.autograd.Function):
 
 def _differentiable(
     fused: Fused,
-    graph: Graph,
+    graph: Structure,
     scalars: Sequence[float],
     leaves: Sequence[Tensor],
     gradients: Sequence[Tensor],
@@ -390,7 +407,7 @@ def _differentiable(
     return [next(found) if need else None for need in needed]
 
 
-def inverse_degree(graph: Graph, dtype: torch.dtype) -> Tensor:
+def inverse_degree(graph: Structure, dtype: torch.dtype) -> Tensor:
     """``[destinations, 1]``: 1 / number of incoming edges, 1 where there are none."""
 
     def build() -> Tensor:
@@ -409,7 +426,7 @@ def reduction(reduce: str, width: int, dtype: torch.dtype) -> Fused:
     return Fused(p, [Aggregation(reduce, node)], [], 1, width, dtype)
 
 
-def sum_by_destination(graph: Graph, value: Tensor) -> Tensor:
+def sum_by_destination(graph: Structure, value: Tensor) -> Tensor:
     key = (value.shape[1], value.dtype)
     if key not in _SUMS:
         _SUMS[key] = reduction("sum", *key)

@@ -40,6 +40,7 @@ class Segments:
 
     def __init__(self, by_destination: Adjacency) -> None:
         self.by_destination = by_destination
+        self.by_source = by_destination  # there is one source, and nobody reads it
         self.num_dst, self.num_edges = by_destination.num_rows, by_destination.num_edges
         self._memo: dict[Hashable, Any] = {}
 
@@ -140,7 +141,7 @@ def segment_reduce(
     if torch.compiler.is_compiling() and index is not None and dim_size is not None:
         rows = x.movedim(dim, 0)
         flat = rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))
-        out = torch.ops.graphkit.segment_reduce(flat, index, dim_size, reduce)
+        out = _compiled_reduce(flat, index, dim_size, reduce)
         return out.view(dim_size, *rows.shape[1:]).movedim(0, dim)
     order = segments(index, ptr, dim_size)
     rows = x.movedim(dim, 0)
@@ -150,7 +151,7 @@ def segment_reduce(
         out = reference.segment_reduce(rows, order.edge_index[1], order.num_dst, reduce)
         return out.movedim(0, dim)
     fused = _reduction(reduce, width, x.dtype)
-    (out,) = fused(order, [rows.reshape(-1, width)], [])  # type: ignore[arg-type]
+    (out,) = fused(order, [rows.reshape(-1, width)], [])
     return out.view(order.num_dst, *rows.shape[1:]).movedim(0, dim)
 
 
@@ -167,7 +168,7 @@ def segment_softmax(
     if torch.compiler.is_compiling() and index is not None and num_nodes is not None:
         rows = src.movedim(dim, 0)
         flat = rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))
-        out = torch.ops.graphkit.segment_softmax(flat, index, num_nodes)
+        out = _compiled_softmax(flat, index, num_nodes)
         return out.view(rows.shape).movedim(0, dim)
     order = segments(index, ptr, num_nodes)
     rows = src.movedim(dim, 0)
@@ -177,7 +178,7 @@ def segment_softmax(
         out = reference.segment_softmax(rows, order.edge_index[1], order.num_dst)
         return out.movedim(0, dim)
     flat = rows.reshape(rows.shape[0], width)
-    (out,) = _softmax(width, src.dtype)(order, [flat], [])  # type: ignore[arg-type]
+    (out,) = _softmax(width, src.dtype)(order, [flat], [])
     return out.view(rows.shape).movedim(0, dim)
 
 
@@ -189,77 +190,72 @@ def _check_rows(rows: Tensor, order: Segments) -> None:
 
 
 # ------------------------------------------------------------------ what torch.compile sees
+#
+# Two operators, a sum and the winners of a maximum; everything else is plain torch around them,
+# for the compiler to work on.
 
 
-def _direct(fused: Fused, order: Segments, flat: Tensor) -> Tensor:
-    return fused.forward(order, [flat], [])[0][0]  # type: ignore[arg-type]
+@torch.library.custom_op("graphkit::segment_sum", mutates_args=())
+def _segment_sum(x: Tensor, index: Tensor, num: int) -> Tensor:
+    if not x.numel() or not runs_on_kernels(x):
+        return reference.segment_reduce(x, index, num, "sum")
+    return _first(_reduction("sum", x.shape[1], x.dtype).forward(segments(index, None, num), [x]))
 
 
-@torch.library.custom_op("graphkit::segment_reduce", mutates_args=())
-def _segment_reduce_op(x: Tensor, index: Tensor, num: int, reduce: str) -> Tensor:
-    order = segments(index, None, num)
-    if not runs_on_kernels(x):
-        return reference.segment_reduce(x, index, num, reduce)
-    return _direct(_reduction(reduce, x.shape[1], x.dtype), order, x)
-
-
-@_segment_reduce_op.register_fake
-def _(x: Tensor, index: Tensor, num: int, reduce: str) -> Tensor:
+@_segment_sum.register_fake
+def _(x: Tensor, index: Tensor, num: int) -> Tensor:
     return x.new_empty(num, x.shape[1])
 
 
-@torch.library.custom_op("graphkit::segment_reduce_backward", mutates_args=())
-def _segment_reduce_backward(
-    gradient: Tensor, x: Tensor, index: Tensor, num: int, reduce: str
-) -> Tensor:
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        out = segment_reduce(x, index, None, num, 0, reduce)
-    (found,) = torch.autograd.grad(out, x, gradient)
-    return found.contiguous()
+def _save_index(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    ctx.save_for_backward(inputs[1])
 
 
-@_segment_reduce_backward.register_fake
-def _(gradient: Tensor, x: Tensor, index: Tensor, num: int, reduce: str) -> Tensor:
-    return torch.empty_like(x)
+def _spread(ctx: Any, gradient: Tensor) -> tuple:
+    (index,) = ctx.saved_tensors
+    return gradient.index_select(0, index), None, None
 
 
-def _save_reduce(ctx: Any, inputs: tuple, output: Tensor) -> None:
-    x, index, ctx.num, ctx.reduce = inputs
-    ctx.save_for_backward(x, index)
+_segment_sum.register_autograd(_spread, setup_context=_save_index)
 
 
-def _reduce_gradient(ctx: Any, gradient: Tensor) -> tuple:
-    x, index = ctx.saved_tensors
-    found = torch.ops.graphkit.segment_reduce_backward(gradient, x, index, ctx.num, ctx.reduce)
-    return found, None, None, None
-
-
-_segment_reduce_op.register_autograd(_reduce_gradient, setup_context=_save_reduce)
-
-
-@torch.library.custom_op("graphkit::segment_softmax", mutates_args=())
-def _segment_softmax_op(x: Tensor, index: Tensor, num: int) -> Tensor:
+@torch.library.custom_op("graphkit::segment_winner", mutates_args=())
+def _segment_winner(x: Tensor, index: Tensor, num: int, reduce: str) -> Tensor:
+    if not x.numel() or not runs_on_kernels(x):
+        return reference.winner(x, index, num, reduce)
     order = segments(index, None, num)
-    if not runs_on_kernels(x):
-        return reference.segment_softmax(x, index, num)
-    return _direct(_softmax(x.shape[1], x.dtype), order, x)
+    _, (slot,) = _reduction(reduce, x.shape[1], x.dtype).forward(order, [x])
+    edge = order.by_destination.edge.long()
+    return torch.where(slot < 0, x.shape[0], edge[slot.clamp(min=0).long()])
 
 
-@_segment_softmax_op.register_fake
-def _(x: Tensor, index: Tensor, num: int) -> Tensor:
-    return torch.empty_like(x)
+@_segment_winner.register_fake
+def _(x: Tensor, index: Tensor, num: int, reduce: str) -> Tensor:
+    return x.new_empty(num, x.shape[1], dtype=torch.int64)
 
 
-def _save_softmax(ctx: Any, inputs: tuple, output: Tensor) -> None:
-    _, index, ctx.num = inputs
-    ctx.save_for_backward(output, index)
+def _first(results: tuple[list[Tensor], list[Tensor]]) -> Tensor:
+    return results[0][0]
 
 
-def _softmax_gradient(ctx: Any, gradient: Tensor) -> tuple:
-    alpha, index = ctx.saved_tensors
-    inner = torch.ops.graphkit.segment_reduce(alpha * gradient, index, ctx.num, "sum")
-    return alpha * (gradient - inner.index_select(0, index)), None, None
+def _compiled_reduce(x: Tensor, index: Tensor, num: int, reduce: str) -> Tensor:
+    """:func:`segment_reduce` of ``[entries, features]`` by these operators."""
+    if reduce == "sum":
+        return torch.ops.graphkit.segment_sum(x, index, num)
+    if reduce in ("max", "min"):
+        row = torch.ops.graphkit.segment_winner(x.detach(), index, num, reduce)
+        padded = torch.cat([x, x.new_zeros(1, x.shape[1])])  # where an empty segment reads its 0
+        return padded.gather(0, row)
+    count = torch.ops.graphkit.segment_sum(x.new_ones(x.shape[0], 1), index, num).clamp(min=1)
+    mean = torch.ops.graphkit.segment_sum(x, index, num) / count
+    if reduce == "mean":
+        return mean
+    off = x - mean.index_select(0, index)
+    var = torch.ops.graphkit.segment_sum(off * off, index, num) / count
+    return reference.standard_deviation(var)
 
 
-_segment_softmax_op.register_autograd(_softmax_gradient, setup_context=_save_softmax)
+def _compiled_softmax(x: Tensor, index: Tensor, num: int) -> Tensor:
+    top = _compiled_reduce(x.detach(), index, num, "max")
+    weight = (x - top.index_select(0, index)).exp()
+    return weight / torch.ops.graphkit.segment_sum(weight, index, num).index_select(0, index)

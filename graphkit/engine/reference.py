@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from graphkit.engine.expression import Program
-from graphkit.graph import Graph
 
 STD_FLOOR = 1e-5  # a variance below it has no usable root, and counts as 0
 
@@ -24,7 +23,7 @@ def segment_reduce(x: Tensor, index: Tensor, num_segments: int, reduce: str) -> 
     if reduce == "sum":
         return x.new_zeros(shape).index_add(0, index, x)
     if reduce in ("max", "min"):
-        return _extremum(x, index, shape, reduce)
+        return _extremum(x, index, num_segments, reduce)
     mean = segment_reduce(x, index, num_segments, "sum") / _degree(x, index, num_segments)
     if reduce == "mean":
         return mean
@@ -57,22 +56,27 @@ def _degree(x: Tensor, index: Tensor, num_segments: int) -> Tensor:
     return degree.view(-1, *[1] * (x.dim() - 1))
 
 
-def _extremum(x: Tensor, index: Tensor, shape: tuple[int, ...], reduce: str) -> Tensor:
-    """The first of the largest (smallest) entries wins; NaN is larger and smaller than all."""
+def _extremum(x: Tensor, index: Tensor, num_segments: int, reduce: str) -> Tensor:
+    """The first of the largest (smallest) entries; NaN is larger and smaller than all."""
     rows = x.shape[0]
-    wide = index.view(-1, *[1] * (x.dim() - 1)).expand_as(x)
-    with torch.no_grad():
-        best = x.new_zeros(shape).scatter_reduce(
-            0, wide, x, "amax" if reduce == "max" else "amin", include_self=False
-        )
-        best = best.index_select(0, index)
-        wins = (x == best) | (x.isnan() & best.isnan())
-        edge = torch.arange(rows, device=x.device).view(-1, *[1] * (x.dim() - 1)).expand_as(x)
-        winner = torch.full(shape, rows, device=x.device).scatter_reduce(
-            0, wide, torch.where(wins, edge, rows), "amin"
-        )
-    found = x.gather(0, winner.clamp(max=rows - 1))
-    return torch.where(winner < rows, found, torch.zeros_like(found))
+    first = winner(x.detach(), index, num_segments, reduce)
+    found = x.gather(0, first.clamp(max=rows - 1))
+    return torch.where(first < rows, found, torch.zeros_like(found))
+
+
+def winner(x: Tensor, index: Tensor, num_segments: int, reduce: str) -> Tensor:
+    """Which row of ``x`` the maximum or minimum of every segment is; ``len(x)`` if it is empty."""
+    rows, shape = x.shape[0], (num_segments, *x.shape[1:])
+    lift = (-1, *[1] * (x.dim() - 1))
+    wide = index.view(lift).expand_as(x)
+    best = x.new_zeros(shape).scatter_reduce(
+        0, wide, x, "amax" if reduce == "max" else "amin", include_self=False
+    )
+    best = best.index_select(0, index)
+    wins = (x == best) | (x.isnan() & best.isnan())
+    row = torch.arange(rows, device=x.device).view(lift).expand_as(x)
+    none = torch.full(shape, rows, device=x.device)
+    return none.scatter_reduce(0, wide, torch.where(wins, row, rows), "amin")
 
 
 # ------------------------------------------------------------------ expressions
@@ -111,7 +115,8 @@ _ELEMENTWISE = {
 def evaluate(
     program: Program,
     wanted: Sequence[int],
-    graph: Graph,
+    edge_index: Tensor,
+    num_dst: int,
     leaves: Sequence[Tensor],
     scalars: Sequence[float],
     heads: int,
@@ -122,8 +127,8 @@ def evaluate(
     Args:
         leaves: ``[rows, features]`` each, as for a kernel.
     """
-    source, index = graph.edge_index
-    edges = graph.num_edges
+    source, index = edge_index
+    edges = index.numel()
     values: dict[int, Tensor] = {}
     for n in program.reachable(list(wanted)):
         op, args, data = program.nodes[n]
@@ -146,7 +151,7 @@ def evaluate(
         elif op == "channel_sum":
             values[n] = values[args[0]].expand(-1, -1, channels).sum(-1, keepdim=True)
         elif op == "softmax":
-            values[n] = segment_softmax(values[args[0]], index, graph.num_dst)
+            values[n] = segment_softmax(values[args[0]], index, num_dst)
         else:
             values[n] = _ELEMENTWISE[op](*(values[a] for a in args))
     shapes = {n: (edges, heads, channels if program.wide[n] else 1) for n in wanted}

@@ -179,6 +179,7 @@ def _read(self: Any, name: str) -> Any:
         meta = torch.empty_like(value, device="meta")
         return Traced.of(meta, trace, recipe=lambda _: getattr(layer, name))
     if isinstance(value, nn.Module):
+        trace.guards.append((layer, name, value))
         trace.guard_module(value)
     elif all(isinstance(v, PRIMITIVE) for v in (value if isinstance(value, tuple) else (value,))):
         trace.guards.append((layer, name, value))

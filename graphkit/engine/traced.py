@@ -62,6 +62,7 @@ class Trace:
             for name, value in vars(inner).items():
                 if isinstance(value, PRIMITIVE) and not name.startswith("_"):
                     self.guards.append((inner, name, value))
+            self.guards += [(inner, name, child) for name, child in inner.named_children()]
 
     def holds(self) -> bool:
         """Whether everything that was read from the layer still is as it was."""
