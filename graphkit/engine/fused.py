@@ -69,7 +69,10 @@ class _Backward:
     gradients: list[_Gradient] = field(default_factory=list)
     inner: list[tuple[int, int]] = field(default_factory=list)  # (extra leaf, output of walk 0)
     extras: list[tuple[str, int]] = field(default_factory=list)  # leaves beyond the forward's
-    own_scalars: int = 0
+
+    def reads(self) -> set[int]:
+        """Numbers of the leaves, extras included, whose values some walk reads."""
+        return {leaf for walk in self.walks for leaf in walk.leaves}
 
 
 class Fused:
@@ -285,63 +288,86 @@ class Fused:
         if by_source:
             plan.walks.append(Pass.of(p, outputs["j"], "j"))
 
+    def to_save(
+        self,
+        needed: tuple[bool, ...],
+        leaves: Sequence[Tensor],
+        outs: Sequence[Tensor],
+        saved: Sequence[Tensor],
+    ) -> dict[tuple[str, int], Tensor]:
+        """What the backward pass for these leaves will read, by kind and number."""
+        plan = self._backward_of(needed)
+        reads = plan.reads()
+        kept = {("leaf", k): leaf for k, leaf in enumerate(leaves) if k in reads}
+        intermediate = dict(zip(self.saved, saved, strict=True))
+        for number, (kind, of) in enumerate(plan.extras, len(leaves)):
+            if number not in reads:
+                continue
+            if kind == "out":
+                kept[kind, of] = outs[of]
+            elif kind == "inner":
+                kept |= {("out", k): outs[k] for k in self._weighed_by(of)}
+            elif kind in ("arg", "mean", "lse"):
+                kept[kind, of] = intermediate[_Saved(kind, of)]
+        return kept
+
     def backward(
         self,
         graph: Structure,
         scalars: Sequence[float],
-        leaves: Sequence[Tensor],
-        outs: Sequence[Tensor],
-        saved: Sequence[Tensor],
+        shapes: Sequence[torch.Size],
+        kept: dict[tuple[str, int], Tensor],
         gradients: Sequence[Tensor],
         needed: tuple[bool, ...],
     ) -> list[Tensor | None]:
+        """Gradients of the leaves that need one, from those of the results."""
         plan = self._backward_of(needed)
-        kept = {key: tensor for key, tensor in zip(self.saved, saved, strict=True)}
-        inputs: list[Any] = list(leaves)
-        for kind, of in plan.extras:
-            if kind == "gradient":
+        reads = plan.reads()
+        inputs: list[Any] = [kept.get(("leaf", k)) for k in range(self.num_leaves)]
+        for number, (kind, of) in enumerate(plan.extras, self.num_leaves):
+            if number not in reads or kind == "inner_output":
+                inputs.append(None)
+            elif kind == "gradient":
                 inputs.append(gradients[of])
             elif kind == "inverse_degree":
                 inputs.append(inverse_degree(graph, self.dtype))
-            elif kind == "out":
-                inputs.append(outs[of])
             elif kind == "inner":
-                inputs.append(self._inner(of, outs, gradients))
-            elif kind == "inner_output":
-                inputs.append(None)
+                inputs.append(self._inner(of, kept, gradients))
             else:
-                inputs.append(kept[_Saved(kind, of)])
+                inputs.append(kept[kind, of])
         results: list[list[Tensor]] = []
         for walk in plan.walks:
             results.append(self._run(walk, graph, inputs, scalars))
             if len(results) == 1:
                 for leaf, output in plan.inner:
                     inputs[leaf] = results[0][output]
-        found: list[Tensor | None] = [None] * len(leaves)
+        found: list[Tensor | None] = [None] * self.num_leaves
         for g in plan.gradients:
             value = results[g.walk][g.output]
             if g.summed:
                 value = sum_by_destination(graph, value)
-            found[g.leaf] = self._to_leaf(value, self.program.leaves[g.leaf], leaves[g.leaf])
+            found[g.leaf] = self._to_leaf(value, self.program.leaves[g.leaf], shapes[g.leaf])
         return found
 
-    def _inner(self, softmax: int, outs: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
+    def _weighed_by(self, softmax: int) -> list[int]:
+        """The aggregations whose values a softmax weighs."""
+        return [k for k, a in enumerate(self.aggregations) if self.program.depends(a.node, softmax)]
+
+    def _inner(
+        self, softmax: int, kept: dict[tuple[str, int], Tensor], gradients: Sequence[Tensor]
+    ) -> Tensor:
         """<gradient, result> over what one softmax weight multiplies."""
-        terms = [
-            g * out
-            for g, out, a in zip(gradients, outs, self.aggregations, strict=True)
-            if self.program.depends(a.node, softmax)
-        ]
+        terms = [gradients[k] * kept["out", k] for k in self._weighed_by(softmax)]
         total = terms[0] if len(terms) == 1 else torch.stack(terms).sum(0)
         if self.program.wide[softmax] or total.shape[1] == self.heads:
             return total
         return total.view(-1, self.heads, self.channels).sum(-1)
 
-    def _to_leaf(self, value: Tensor, leaf: Leaf, like: Tensor) -> Tensor:
+    def _to_leaf(self, value: Tensor, leaf: Leaf, shape: torch.Size) -> Tensor:
         """Sum over the heads that a leaf does not have."""
-        if not leaf.heads and self.heads > 1 and value.shape[-1] != like.shape[-1]:
+        if not leaf.heads and self.heads > 1 and value.shape[-1] != shape[-1]:
             value = value.view(*value.shape[:-1], self.heads, -1).sum(-2)
-        return value.view(like.shape)
+        return value.view(shape)
 
     # -------------------------------------------------------------- plain torch
 
@@ -371,40 +397,42 @@ class _Function(torch.autograd.Function):
     def forward(ctx: Any, fused: Fused, graph: Structure, scalars: tuple, *leaves: Tensor) -> Any:
         outs, saved = fused.forward(graph, leaves, scalars)
         ctx.fused, ctx.graph, ctx.scalars = fused, graph, scalars
-        ctx.counts = len(leaves), len(outs)
-        ctx.save_for_backward(*leaves, *outs, *saved)
+        ctx.needed = tuple(ctx.needs_input_grad[3:])
+        kept = fused.to_save(ctx.needed, leaves, outs, saved)
+        ctx.shapes, ctx.kept = [leaf.shape for leaf in leaves], list(kept)
+        ctx.save_for_backward(*kept.values())
         return tuple(outs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        leaf_count, out_count = ctx.counts
-        tensors = ctx.saved_tensors
-        leaves = tensors[:leaf_count]
-        outs = tensors[leaf_count : leaf_count + out_count]
-        saved = tensors[leaf_count + out_count :]
-        needed = tuple(ctx.needs_input_grad[3:])
+        kept = dict(zip(ctx.kept, ctx.saved_tensors, strict=True))
         if torch.is_grad_enabled():  # a derivative of the derivative is wanted
-            found = _differentiable(ctx.fused, ctx.graph, ctx.scalars, leaves, gradients, needed)
+            found = _differentiable(ctx, kept, gradients)
         else:
-            contiguous = [g.contiguous() for g in gradients]
+            gradients = tuple(g.contiguous() for g in gradients)
             found = ctx.fused.backward(
-                ctx.graph, ctx.scalars, leaves, outs, saved, contiguous, needed
+                ctx.graph, ctx.scalars, ctx.shapes, kept, gradients, ctx.needed
             )
         return None, None, None, *found
 
 
 def _differentiable(
-    fused: Fused,
-    graph: Structure,
-    scalars: Sequence[float],
-    leaves: Sequence[Tensor],
-    gradients: Sequence[Tensor],
-    needed: tuple[bool, ...],
+    ctx: Any, kept: dict[tuple[str, int], Tensor], gradients: Sequence[Tensor]
 ) -> list[Tensor | None]:
-    wanted = [leaf for leaf, need in zip(leaves, needed, strict=True) if need]
-    outs = fused.evaluate(graph, leaves, scalars)
+    """The backward pass by the reference, to be derived again.
+
+    A leaf that was not kept has no influence on the gradients: zeros stand for it.
+    """
+    leaves = []
+    for k, (shape, need) in enumerate(zip(ctx.shapes, ctx.needed, strict=True)):
+        leaf = kept.get(("leaf", k))
+        if leaf is None:
+            leaf = torch.zeros(shape, dtype=ctx.fused.dtype, requires_grad=need)
+        leaves.append(leaf)
+    outs = ctx.fused.evaluate(ctx.graph, leaves, ctx.scalars)
+    wanted = [leaf for leaf, need in zip(leaves, ctx.needed, strict=True) if need]
     found = iter(torch.autograd.grad(outs, wanted, gradients, create_graph=True, allow_unused=True))
-    return [next(found) if need else None for need in needed]
+    return [next(found) if need else None for need in ctx.needed]
 
 
 def inverse_degree(graph: Structure, dtype: torch.dtype) -> Tensor:
