@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from graphkit.engine import ops
@@ -22,6 +23,21 @@ def pair_of(x: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | 
 def column(edge_attr: Tensor) -> Tensor:
     """``[E]`` as ``[E, 1]``."""
     return edge_attr.unsqueeze(-1) if edge_attr.dim() == 1 else edge_attr
+
+
+def scores(x: Tensor, *att: Tensor) -> tuple[Tensor, ...]:
+    r""":math:`a_h^\top x_h` of every node and head, ``[nodes, heads]``, for several ``a``.
+
+    One product with block-diagonal matrices, instead of products as large as ``x`` that are summed.
+
+    Args:
+        x: ``[nodes, heads, channels]``.
+        *att: ``[1, heads, channels]`` each.
+    """
+    heads = x.size(1)
+    eye = torch.eye(heads, dtype=x.dtype, device=x.device).unsqueeze(1)
+    blocks = [(a.squeeze(0).unsqueeze(-1) * eye).flatten(0, 1) for a in att]
+    return (x.flatten(1) @ torch.cat(blocks, dim=1)).chunk(len(att), dim=1)
 
 
 def add_loops(

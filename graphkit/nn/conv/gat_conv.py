@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.nn.conv.attention import add_loops, column, edges_of, pair_of
+from graphkit.nn.conv.attention import add_loops, column, edges_of, pair_of, scores
 from graphkit.nn.inits import glorot, zeros
 from graphkit.nn.linear import Linear
 from graphkit.nn.message_passing import MessagePassing, softmax
@@ -120,8 +120,11 @@ class GATConv(MessagePassing):
         """
         source, root = pair_of(x)
         x_src, x_dst = self._map(source, root)
-        alpha_src = (x_src * self.att_src).sum(-1)
-        alpha_dst = None if x_dst is None else (x_dst * self.att_dst).sum(-1)
+        if x_dst is x_src:
+            alpha_src, alpha_dst = scores(x_src, self.att_src, self.att_dst)
+        else:
+            (alpha_src,) = scores(x_src, self.att_src)
+            alpha_dst = None if x_dst is None else scores(x_dst, self.att_dst)[0]
         graph, edge_attr = add_loops(self, edge_index, (x_src, x_dst), size, edge_attr)
         attention = {"alpha": (alpha_src, alpha_dst), "edge_alpha": self._edge_alpha(edge_attr)}
 
