@@ -368,18 +368,16 @@ class Emitter:
         count = vector_lanes(self.spec.bits)
         lanes = self.lanes(count)
         roots = [self.nodes[n].args[0] for n in sums]
-        outer: dict[int, ir.Value] = {}
+        needs = Program(nodes=list(self.nodes)).reachable(roots)
         with self.edge_loop([], roots), self.loop(self.heads) as head:
             slots = []
             for _ in sums:
                 slots.append(cgutils.alloca_once(self.b, lanes.type))
                 self.b.store(lanes.constant(0.0), slots[-1])
-            narrow: dict[int, ir.Value] = {}
 
             def add(start: ir.Value, mask: ir.Value | None) -> None:
                 place = _Place(lanes, True, head, start, mask, {}, {})
-                place.outer.update(outer)
-                place.memo.update(narrow)
+                self.prefetch([place], needs)
                 for slot, root in zip(slots, roots, strict=True):
                     value = self.value(root, place)
                     if mask is not None:
