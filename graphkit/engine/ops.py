@@ -68,7 +68,8 @@ _known: IdentityMemory[Segments] = IdentityMemory()
 
 def remember(index: Tensor, graph: Graph) -> Tensor:
     """Let reductions over ``index``, the graph's destinations, use the graph's own order."""
-    _known.put(index, graph.num_dst, Segments(graph.by_destination))
+    if not torch.compiler.is_compiling():
+        _known.put(index, graph.num_dst, Segments(graph.by_destination))
     return index
 
 

@@ -8,9 +8,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedParameter, is_lazy
+from torch.nn.parameter import UninitializedParameter
 
 from graphkit.nn.inits import glorot, uniform, zeros
+
+
+def is_lazy(weight: Tensor) -> bool:
+    """Whether a weight has no shape yet."""
+    return isinstance(weight, UninitializedParameter)
 
 
 class Linear(nn.Linear):
