@@ -66,29 +66,23 @@ def demo(
     from graphkit import report
 
     results = [row for task, outcomes in trained if outcomes for row in task.results(outcomes)]
-    title = f"Test of {seeds} seed{'s' if seeds > 1 else ''}"
-    if not complete:
-        title = "Interrupted: the seeds that were finished"
-    caption = f"The model of the best validation epoch. {seconds:.0f} s in all."
     if results:
+        title = f"Test of {seeds} seed{'s' if seeds > 1 else ''}"
+        caption = f"The model of the best validation epoch. {seconds:.0f} s in all."
+        if not complete:
+            title = "Interrupted: the seeds that were finished"
         console.print(report.table(results, title=title, caption=caption))
     for picture in pictures:
         console.print(f"  {picture}", highlight=False, soft_wrap=True)
     if json_file:
-        text = json.dumps(
-            report.as_json(
-                results,
-                pictures=[str(picture) for picture in pictures],
-                complete=complete,
-                threads=_DEMO_THREADS,
-                seconds=seconds,
-            ),
-            indent=2,
+        found = report.as_json(
+            results,
+            pictures=[str(picture) for picture in pictures],
+            complete=complete,
+            threads=_DEMO_THREADS,
+            seconds=seconds,
         )
-        if json_file == "-":
-            print(text)
-        else:
-            Path(json_file).write_text(text + "\n", encoding="utf-8")
+        _write(json.dumps(found, indent=2), json_file)
     if not complete:
         raise typer.Exit(_INTERRUPTED)
 
@@ -154,6 +148,13 @@ def _draw(trained: list[tuple[Task, list[Outcome]]], folder: Path, console: Cons
                 pictures.append(folder / f"{task.name}.png")
                 task.draw(outcomes, pictures[-1])
     return pictures
+
+
+def _write(text: str, file: str) -> None:
+    if file == "-":
+        print(text)
+    else:
+        Path(file).write_text(text + "\n", encoding="utf-8")
 
 
 def _check_folder(folder: Path, option: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import statistics
 from collections.abc import Sequence
@@ -91,5 +90,7 @@ def versions() -> dict[str, str]:
 
 
 def engine() -> str:
-    """Which engine serves the layers: "kernels", or "reference" where they are switched off."""
-    return "reference" if os.environ.get("GRAPHKIT_ENGINE") == "reference" else "kernels"
+    """What serves the layers on this machine's CPU: "kernels", or "reference" without them."""
+    from graphkit.engine.ops import kernels_wanted
+
+    return "kernels" if kernels_wanted() else "reference"

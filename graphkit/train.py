@@ -60,8 +60,8 @@ def fit(
 ) -> Fit:
     """Train, and keep the state with the best validation score.
 
-    At the end the model holds that state. Nothing here knows of a test set: evaluate on it
-    afterwards, once.
+    At the end the model holds that state and is in evaluation mode. Nothing here knows of a test
+    set: evaluate on it afterwards, once.
 
     Args:
         model: What is trained.

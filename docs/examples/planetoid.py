@@ -171,7 +171,7 @@ def main() -> None:
         f"{args.seeds} seeds (published: {result['published']}, {result['source']})"
     )
     if args.json:
-        args.json.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+        args.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if args.csv:
         append(args.csv, result)
 
