@@ -4,11 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 # The same examples in every run, and no time limit for one: kernels compile at their first call.
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("repeatable")
+
+# The tensors here are small: a second thread costs more than it brings. What threads do to
+# results is tested in processes that set their own number.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
