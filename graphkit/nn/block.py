@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from graphkit.graph import Graph
 from graphkit.nn.aggr import aggregation
 from graphkit.nn.inits import reset
+from graphkit.nn.message_passing import destination
 
 Update = Callable[..., Tensor]
 
@@ -70,7 +71,8 @@ class GraphNetwork(nn.Module):
         if self.update_node is not None:
             edges = None
             if e is not None:
-                edges = self.edges_to_node(e, receiver, dim_size=graph.num_nodes, dim=0)
+                index = destination(graph)
+                edges = self.edges_to_node(e, index, dim_size=graph.num_nodes, dim=0)
             v = self.update_node(v, edges, None if u is None else u[graph.batch])
             _check("update_node", v, graph.num_nodes, "nodes")
         if self.update_graph is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,16 @@ _STRUCTURE |= {"size_j", "dim_size"}
 # What a Graph carries on its edges serves where the call leaves it out.
 _CARRIED = ("edge_weight", "edge_attr", "edge_type")
 _ENDS = ("sources", "destinations")
+# The steps of a call.
+_PROPAGATE = ("message", "aggregate", "update")
+_EDGE_UPDATER = ("edge_update",)
+
+
+class _Asked(NamedTuple):
+    """What the steps of a call ask for."""
+
+    ends: tuple[str, ...]  # names of what is taken from the ends of edges
+    carried: tuple[str, ...]  # names of what the graph may carry
 
 
 class MessagePassing(nn.Module):
@@ -51,6 +61,7 @@ class MessagePassing(nn.Module):
     """
 
     _parameters_of: dict[str, tuple[inspect.Parameter, ...]]
+    _asked_of: dict[tuple[str, ...], _Asked]
 
     def __init__(
         self,
@@ -137,7 +148,7 @@ class MessagePassing(nn.Module):
             TypeError: a step asks for an argument that was not passed.
             ValueError: a node tensor or the messages do not fit the graph.
         """
-        edges = self._edges(edge_index, size, kwargs, ("message", "aggregate", "update"))
+        edges = self._edges(edge_index, size, kwargs, _PROPAGATE)
         out = plan.propagate(self, edges.graph, edges.values, edges.mask, self._reductions())
         if out is None:
             out = self._gather_and_reduce(edges)
@@ -145,7 +156,7 @@ class MessagePassing(nn.Module):
 
     def edge_updater(self, edge_index: Any, size: Any = None, **kwargs: Any) -> Any:
         """Call :meth:`edge_update` with its arguments taken from the edges' ends."""
-        edges = self._edges(edge_index, size, kwargs, ("edge_update",))
+        edges = self._edges(edge_index, size, kwargs, _EDGE_UPDATER)
         return self.edge_update(**edges.arguments("edge_update"))
 
     def graph_of(self, edge_index: Any, size: Any = None, *values: Any) -> Graph:
@@ -224,14 +235,13 @@ class MessagePassing(nn.Module):
     def _edges(
         self, edge_index: Any, size: Any, kwargs: dict[str, Any], steps: tuple[str, ...]
     ) -> _Edges:
-        parameters = [p for step in steps for p in self._parameters_of[step]]
-        ends = {p.name[:-2] for p in parameters if p.name.endswith(("_i", "_j"))} & kwargs.keys()
+        asked = self._asked_of[steps]
+        ends = [name for name in asked.ends if name in kwargs]
         graph = self.graph_of(edge_index, size, *(kwargs[name] for name in ends))
-        edges = _Edges(self, graph, dict(kwargs), self._mask(edge_index, graph))
-        asked = {parameter.name for parameter in parameters}
-        for name in asked.intersection(_CARRIED):
-            if edges.values.get(name) is None:
-                edges.values[name] = getattr(graph, name)
+        edges = _Edges(self, graph, kwargs, self._mask(edge_index, graph))
+        for name in asked.carried:
+            if kwargs.get(name) is None:
+                kwargs[name] = getattr(graph, name)
         edges.check(ends)
         return edges
 
@@ -247,7 +257,7 @@ class _Edges:
         # From here on messages run from row 0 to row 1.
         self.graph = graph.reverse() if layer.flow == "target_to_source" else graph
 
-    def check(self, ends: set[str]) -> None:
+    def check(self, ends: list[str]) -> None:
         sizes, dim = (self.graph.num_src, self.graph.num_dst), self.layer.node_dim
         first_dim = self.layer._first_dim
         for name in ends:
@@ -386,8 +396,13 @@ def _read_signatures(cls: type[MessagePassing]) -> None:
             for parameter in list(inspect.signature(getattr(cls, step)).parameters.values())[1:]
             if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         )
-        for step in ("message", "edge_update", "aggregate", "update")
+        for step in (*_PROPAGATE, *_EDGE_UPDATER)
     }
+    cls._asked_of = {}
+    for steps in (_PROPAGATE, _EDGE_UPDATER):
+        names = dict.fromkeys(p.name for step in steps for p in cls._parameters_of[step])
+        ends = dict.fromkeys(name[:-2] for name in names if name.endswith(("_i", "_j")))
+        cls._asked_of[steps] = _Asked(tuple(ends), tuple(n for n in _CARRIED if n in names))
 
 
 _read_signatures(MessagePassing)
