@@ -126,7 +126,7 @@ class Fused:
 
     def _plan_forward(self) -> tuple[Pass, list[_Saved]]:
         p = self.copy()
-        inverse_degree = p.leaf(Leaf("i", False, False))
+        count = p.leaf(Leaf("i", False, False))
         known: dict[int, int] = {}
         outputs: list[Output] = []
         kept: list[tuple[Output, _Saved]] = []
@@ -152,12 +152,12 @@ class Fused:
                 if reduce == "sum":
                     outputs.append(Output("row", total, wide))
                     continue
-                mean = p("mul", total, inverse_degree)
+                mean = p("div", total, count)
                 if reduce == "mean":
                     outputs.append(Output("row", mean, wide))
                     continue
                 off = p("sub", m, mean)
-                var = p("mul", p("row_sum", p("mul", off, off)), inverse_degree)
+                var = p("div", p("row_sum", p("mul", off, off)), count)
                 flat = p("le", var, p.literal(reference.STD_FLOOR))
                 std = p("where", flat, p.literal(0.0), p("sqrt", var))
                 outputs.append(Output("row", std, wide))
@@ -168,7 +168,7 @@ class Fused:
         self, graph: Structure, leaves: Sequence[Tensor], scalars: Sequence[float] = ()
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Results, and what the backward pass will read."""
-        inputs = [*leaves, inverse_degree(graph, self.dtype)]
+        inputs = [*leaves, degree(graph, self.dtype)]
         found = self._run(self._forward, graph, inputs, scalars)
         count = len(self.aggregations)
         return found[:count], found[count:]
@@ -435,13 +435,17 @@ def _differentiable(
     return [next(found) if need else None for need in ctx.needed]
 
 
-def inverse_degree(graph: Structure, dtype: torch.dtype) -> Tensor:
-    """``[destinations, 1]``: 1 / number of incoming edges, 1 where there are none."""
+def degree(graph: Structure, dtype: torch.dtype) -> Tensor:
+    """``[destinations, 1]``: number of incoming edges, but 1 where there are none."""
 
     def build() -> Tensor:
-        return graph.by_destination.degree.clamp(min=1).to(dtype).reciprocal().view(-1, 1)
+        return graph.by_destination.degree.clamp(min=1).to(dtype).view(-1, 1)
 
-    return graph.cached(("inverse_degree", dtype), build)
+    return graph.cached(("degree", dtype), build)
+
+
+def inverse_degree(graph: Structure, dtype: torch.dtype) -> Tensor:
+    return graph.cached(("inverse_degree", dtype), lambda: degree(graph, dtype).reciprocal())
 
 
 _SUMS: dict[tuple[int, torch.dtype], Fused] = {}
