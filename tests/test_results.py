@@ -1,0 +1,37 @@
+"""The README quotes the measured results as they are."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with open(ROOT / "benchmarks" / "results" / f"{name}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def speed_table() -> str:
+    lines = ["| | steps of ours in one of theirs | their peak memory in ours |", "|---|---|---|"]
+    for row in rows("training_step"):
+        if row["system"] == "pyg":
+            times, memory = float(row["times_graphkit"]), float(row["peak_times_graphkit"])
+            lines.append(f"| {row['model']} | {times:.1f} | {memory:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
+def accuracy_table() -> str:
+    lines = ["| | graphkit | published |", "|---|---|---|"]
+    for row in rows("accuracy"):
+        measured = f"{float(row['mean']):.1f} ± {float(row['deviation']):.1f}"
+        published = f"{float(row['published']):.1f} ({row['source']})"
+        lines.append(f"| {row['model'].upper()} | {measured} | {published} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_readme_quotes_the_results() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert speed_table() in text
+    assert accuracy_table() in text
