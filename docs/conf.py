@@ -57,7 +57,7 @@ warnings.filterwarnings("error", module=r"graphkit")
 
 
 def write_tables() -> None:
-    """The columns of the measured results that a reader wants, from the files that hold them all."""
+    """Of the measured results, the columns that a reader wants."""
     here = Path(__file__).parent
     (here / "_tables").mkdir(exist_ok=True)
     columns = {

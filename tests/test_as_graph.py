@@ -130,7 +130,7 @@ class TestMemory:
         try:
             graph = Graph.batch([Graph(edges(), 3, x=torch.rand(3, 1))] * 2)
             graph.by_source, graph.batch, graph.self_loops.graph.by_source  # noqa: B018
-            graph.reverse().by_source, graph.in_degree  # noqa: B018
+            graph.reverse().by_source, graph.in_degree
             graph.by_destination_and_type(torch.zeros(8).long())
             gone = [weakref.ref(graph), weakref.ref(graph._connectivity)]
             del graph
@@ -166,7 +166,7 @@ class TestSizes:
                 as_graph(graph, size)
 
     def test_out_of_range(self):
-        with pytest.raises(ValueError, match="node 2 in row 0 .* out of range for num_nodes=2"):
+        with pytest.raises(ValueError, match=r"node 2 in row 0 .* out of range for num_nodes=2"):
             as_graph(edges(), 2)
 
     @pytest.mark.parametrize(
