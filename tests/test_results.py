@@ -35,3 +35,5 @@ def test_readme_quotes_the_results() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert speed_table() in text
     assert accuracy_table() in text
+    (sparse,) = (row for row in rows("training_step") if row["system"] == "pyg-csr")
+    assert f"a step is {float(sparse['times_graphkit']):.1f} times faster" in text
