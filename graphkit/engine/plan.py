@@ -20,11 +20,12 @@ from graphkit.engine.expression import FusionError, Leaf
 from graphkit.engine.fused import Aggregation, Fused
 from graphkit.engine.ops import KERNEL_DTYPES, kernels_wanted
 from graphkit.engine.trace import CHANGES, trace_message
-from graphkit.engine.traced import Trace, number
+from graphkit.engine.traced import Form, Trace, number
 from graphkit.graph import Graph
 
 MESSAGE_BYTES = 256 * 2**20  # more than this on the edges at once, and the plain path goes in parts
 
+# Arguments that every step may ask for by name and the caller never passes.
 STRUCTURE = {"edge_index", "edge_index_i", "edge_index_j", "index", "ptr", "size", "size_i"}
 STRUCTURE |= {"size_j", "dim_size"}
 
@@ -186,7 +187,7 @@ def _plan(
     key = (
         layer.training,
         masked,
-        tuple((r.name, isinstance(r.temperature, Tensor)) for r in reductions),
+        tuple((r.name, _form(r.temperature)) for r in reductions),
         tuple(
             (a.name, a.side, tensors[a.name].shape[a.side != "p" :], tensors[a.name].dtype)
             if a.side is not None
@@ -207,6 +208,10 @@ def _plan(
                 plain[parameter.name] = parameter.default
         plan = plans[key] = _make(layer, {**plain, **tensors}, sides, masked, reductions)
     return plan
+
+
+def _form(temperature: Tensor | float | None) -> Any:
+    return Form.of(temperature) if isinstance(temperature, Tensor) else temperature
 
 
 def _hashable(value: Any) -> Any:

@@ -22,6 +22,7 @@ from graphkit.engine.expression import FusionError, Leaf
 from graphkit.engine.traced import (
     PRIMITIVE,
     ROWS,
+    Form,
     Index,
     RowCount,
     Trace,
@@ -176,6 +177,7 @@ def _read(self: Any, name: str) -> Any:
     except AttributeError:
         value = getattr(layer, name)  # parameters, buffers and modules; or the usual error
     if isinstance(value, Tensor):
+        trace.guards.append((layer, name, Form.of(value)))
         meta = torch.empty_like(value, device="meta")
         return Traced.of(meta, trace, recipe=lambda _: getattr(layer, name))
     if isinstance(value, nn.Module):

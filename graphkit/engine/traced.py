@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -68,9 +68,24 @@ class Trace:
         """Whether everything that was read from the layer still is as it was."""
         for owner, name, value in self.guards:
             now = getattr(owner, name, None)
-            if now is not value and now != value:
+            if isinstance(value, Form):
+                if not isinstance(now, Tensor) or Form.of(now) != value:
+                    return False
+            elif now is not value and now != value:
                 return False
         return True
+
+
+class Form(NamedTuple):
+    """What a kernel relies on of a tensor whose values are read at every call."""
+
+    shape: torch.Size
+    dtype: torch.dtype
+    device: torch.device
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Form:
+        return cls(tensor.shape, tensor.dtype, tensor.device)
 
 
 class Traced(Tensor):
@@ -190,7 +205,7 @@ def lift(trace: Trace, tensor: Tensor) -> Traced:
     if not owners:
         raise FusionError("uses a tensor that is neither an argument nor a parameter of the layer")
     owner, name = owners[0]
-    trace.guards.append((owner, name, tensor))
+    trace.guards.append((owner, name, Form.of(tensor)))
     meta = torch.empty_like(tensor, device="meta")
     return Traced.of(meta, trace, recipe=lambda _: getattr(owner, name))
 

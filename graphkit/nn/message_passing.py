@@ -15,9 +15,6 @@ from graphkit.engine import ops, plan
 from graphkit.graph import Graph, SelfLoops, as_graph
 from graphkit.nn.aggr import Aggregation, aggregation
 
-# Arguments that every step may ask for by name and the caller never passes.
-_STRUCTURE = {"edge_index", "edge_index_i", "edge_index_j", "index", "ptr", "size", "size_i"}
-_STRUCTURE |= {"size_j", "dim_size"}
 # What a Graph carries on its edges serves where the call leaves it out.
 _CARRIED = ("edge_weight", "edge_attr", "edge_type")
 _ENDS = ("sources", "destinations")
@@ -287,7 +284,7 @@ class _Edges:
             stem = name[:-2] if name.endswith(("_i", "_j")) else name
             if name in self.values:
                 yield name, self.values[name]
-            elif name in _STRUCTURE:
+            elif name in plan.STRUCTURE:
                 yield name, self._structure(name)
             elif stem in self.values:
                 yield name, self._gather(self.values[stem], 1 if name.endswith("_i") else 0)

@@ -92,6 +92,23 @@ def test_parameters_are_read_at_every_call() -> None:
     assert fused(layer)
 
 
+@pytest.mark.parametrize("shape", [(1,), (3,), (1, 3), (1, 1)])
+def test_parameters_of_another_shape_are_traced_anew(shape: tuple[int, ...]) -> None:
+    """A kernel made for three entries must not read three where one is left."""
+
+    class Scaled(Layer):
+        def message(self, x_j: Tensor) -> Tensor:
+            return x_j * self.weight * self.inner.weight
+
+    layer = Scaled(weight=nn.Parameter(torch.tensor([1.0, 2.0, 3.0])), inner=nn.LayerNorm(3))
+    layer(X)
+    layer.weight.data = torch.full(shape, 5.0)
+    layer.inner.weight = nn.Parameter(torch.full(shape, 7.0))
+    torch.testing.assert_close(layer(X), plainly(layer, X))
+    layer.weight.data = layer.weight.data.double()
+    assert layer(X).dtype == torch.float64
+
+
 def test_parameters_of_submodules_are_taken_along() -> None:
     class Act(Layer):
         def message(self, x_j: Tensor) -> Tensor:
