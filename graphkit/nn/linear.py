@@ -80,12 +80,21 @@ class Linear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         if input.layout != torch.strided or is_lazy(self.weight):
             return self.add_bias(self.multiply(input))
+        self._check(input)
         return F.linear(input, self.weight, self.bias)
+
+    def _check(self, x: Tensor) -> None:
+        if x.dim() == 0 or x.size(-1) != self.in_features:
+            raise ValueError(
+                f"x: expected {self.in_features} features in the last dimension, "
+                f"got shape {tuple(x.shape)}"
+            )
 
     def multiply(self, x: Tensor) -> Tensor:
         r""":math:`x W^\top`, without the bias."""
         if is_lazy(self.weight):
             self._materialize(x.size(-1))
+        self._check(x)
         if x.layout == torch.strided:
             return F.linear(x, self.weight)
         return torch.sparse.mm(x, self.weight.t())

@@ -528,3 +528,9 @@ EDGES = edges_of("plain")[0]
 def test_bad_input_is_named(call: Callable[[], Any], error: type[Exception], text: str):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_wrong_number_of_features_is_named():
+    edge_index = torch.tensor([[0, 1], [1, 0]])
+    with pytest.raises(ValueError, match=r"x: expected 4 features .* got shape \(2, 7\)"):
+        GCNConv(4, 2)(torch.ones(2, 7), edge_index)
