@@ -73,7 +73,7 @@ class Steps:
     varying: list[bool]
     wide: list[bool]
     edge_slots: dict[int, int]  # head-level values kept for every edge of the row
-    row_slots: dict[int, int]  # reductions kept for the row; wide ones first
+    row_slots: dict[int, int]  # reductions kept for the row
     last: int
 
     @classmethod
@@ -88,8 +88,8 @@ class Steps:
         for node in nodes:
             start = max((step[a] for a in node.args), default=0)
             step.append(start + (node.op in ROW or node.op == "channel_sum"))
-        used = [False] * len(nodes)
-        edge, row = {}, {}
+        edge: dict[int, int] = {}
+        row: dict[int, int] = {}
 
         def keep(slots: dict[int, int], n: int) -> None:
             slots.setdefault(n, len(slots))
@@ -97,7 +97,6 @@ class Steps:
         # A value is kept where a later step, or wide code, reads what narrow code computed.
         for n, node in enumerate(nodes):
             for a in node.args:
-                used[a] = True
                 computed = nodes[a].op not in INLINE
                 if nodes[a].op == "channel_sum":
                     keep(edge, a)
