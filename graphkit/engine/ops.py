@@ -196,7 +196,12 @@ def _check_rows(rows: Tensor, order: Segments) -> None:
 # for the compiler to work on.
 
 
-@torch.library.custom_op("graphkit::segment_sum", mutates_args=())
+# Schemas are spelt out: torch 2.4 does not read annotations that are strings.
+@torch.library.custom_op(
+    "graphkit::segment_sum",
+    mutates_args=(),
+    schema="(Tensor x, Tensor index, int num) -> Tensor",
+)
 def _segment_sum(x: Tensor, index: Tensor, num: int) -> Tensor:
     if not x.numel() or not runs_on_kernels(x):
         return reference.segment_reduce(x, index, num, "sum")
@@ -220,7 +225,11 @@ def _spread(ctx: Any, gradient: Tensor) -> tuple:
 _segment_sum.register_autograd(_spread, setup_context=_save_index)
 
 
-@torch.library.custom_op("graphkit::segment_winner", mutates_args=())
+@torch.library.custom_op(
+    "graphkit::segment_winner",
+    mutates_args=(),
+    schema="(Tensor x, Tensor index, int num, str reduce) -> Tensor",
+)
 def _segment_winner(x: Tensor, index: Tensor, num: int, reduce: str) -> Tensor:
     if not x.numel() or not runs_on_kernels(x):
         return reference.winner(x, index, num, reduce)
