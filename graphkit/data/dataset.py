@@ -18,9 +18,9 @@ Level = Literal["node", "edge", "graph"]
 Kind = Literal["multiclass", "multilabel", "regression", "link"]
 """What is predicted.
 
-"multiclass": `y` int64, one class each. "multilabel": `y` float with a column for every label, 0 or
-1, NaN where it is not known; a single yes or no is one column. "regression": `y` float with a column
-for every target, NaN where it is not known. "link": whether two nodes are joined.
+"multiclass": `y` int64, one class each. "multilabel": `y` float with a column for every label, 0
+or 1, NaN where it is not known; a single yes or no is one column. "regression": `y` float with a
+column for every target, NaN where it is not known. "link": whether two nodes are joined.
 """
 
 
