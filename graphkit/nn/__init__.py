@@ -28,7 +28,7 @@ from graphkit.nn.models import (
     NodeHead,
     Predictor,
 )
-from graphkit.nn.norm import BatchNorm, LayerNorm
+from graphkit.nn.norm import BatchNorm, GraphNorm, InstanceNorm, LayerNorm, PairNorm
 from graphkit.nn.pool import (
     global_add_pool,
     global_max_pool,
@@ -54,12 +54,15 @@ __all__ = [
     "GraphConv",
     "GraphHead",
     "GraphNetwork",
+    "GraphNorm",
     "GraphSAGE",
+    "InstanceNorm",
     "JumpingKnowledge",
     "LayerNorm",
     "Linear",
     "MessagePassing",
     "NodeHead",
+    "PairNorm",
     "Predictor",
     "SAGEConv",
     "aggr",

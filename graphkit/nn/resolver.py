@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules import activation
 
-from graphkit.nn.norm import BatchNorm, LayerNorm
+from graphkit.nn.norm import BatchNorm, GraphNorm, InstanceNorm, LayerNorm, PairNorm
 
 Function = Callable[..., Tensor]
 
@@ -18,27 +18,29 @@ _ACTIVATIONS = {
     if isinstance(cls, type) and issubclass(cls, nn.Module) and cls is not nn.Module
 }
 _ACTIVATIONS["swish"] = nn.SiLU
-_NORMS: dict[str, type[nn.Module]] = {"batchnorm": BatchNorm, "layernorm": LayerNorm}
+_NORMS: dict[str, type[nn.Module]] = {
+    cls.__name__.lower(): cls for cls in (BatchNorm, GraphNorm, InstanceNorm, LayerNorm, PairNorm)
+}
 
 
 def activation_of(act: str | Function | None, **kwargs: Any) -> Function | None:
     """ "relu", "LeakyReLU", "leaky_relu", ... as a module; a callable or None is returned as is."""
-    return _resolve("act", act, _ACTIVATIONS, (), kwargs)
+    return _class_of("act", act, _ACTIVATIONS)(**kwargs) if isinstance(act, str) else act
 
 
 def norm_of(norm: str | Function | None, channels: int, **kwargs: Any) -> Function | None:
-    """ "batch_norm" or "layer_norm" as a module; a callable or None is returned as is."""
-    return _resolve("norm", norm, _NORMS, (channels,), kwargs)
+    """ "batch_norm", "layer_norm", "graph_norm", "pair_norm" or "instance_norm" as a module; a
+    callable or None is returned as is."""
+    if not isinstance(norm, str):
+        return norm
+    cls = _class_of("norm", norm, _NORMS)
+    return cls(**kwargs) if cls is PairNorm else cls(channels, **kwargs)  # it has nothing to learn
 
 
-def _resolve(
-    argument: str, query: Any, known: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    if not isinstance(query, str):
-        return query
+def _class_of(argument: str, query: str, known: dict[str, type[nn.Module]]) -> Any:
     name = query.lower().replace("_", "").replace("-", "").replace(" ", "")
     for spelling in (name, f"{name}norm"):
         if spelling in known:
-            return known[spelling](*args, **kwargs)
+            return known[spelling]
     names = sorted(cls.__name__ for cls in set(known.values()))
     raise ValueError(f"{argument}: expected one of {names}, a callable or None; got {query!r}")
