@@ -15,6 +15,7 @@ API = Path(__file__).parent.parent / "docs" / "api"
         ("graphkit.convert", "convert"),
         ("graphkit.nn", "nn"),
         ("graphkit.data", "data"),
+        ("graphkit.metrics", "metrics"),
     ],
 )
 def test_every_public_name_is_in_the_reference(module: str, page: str):
