@@ -13,6 +13,7 @@ from graphkit.nn.conv import (
     GraphConv,
     SAGEConv,
 )
+from graphkit.nn.dropout import Dropout, dropout
 from graphkit.nn.linear import Linear
 from graphkit.nn.message_passing import MessagePassing, softmax
 from graphkit.nn.models import (
@@ -44,6 +45,7 @@ __all__ = [
     "AggregateCombineConv",
     "BasicGNN",
     "BatchNorm",
+    "Dropout",
     "EdgeConv",
     "EdgeHead",
     "GATConv",
@@ -66,6 +68,7 @@ __all__ = [
     "Predictor",
     "SAGEConv",
     "aggr",
+    "dropout",
     "global_add_pool",
     "global_max_pool",
     "global_mean_pool",

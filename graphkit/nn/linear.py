@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
+from graphkit.engine import sparse
 from graphkit.nn.inits import glorot, uniform, zeros
 
 
@@ -97,7 +98,7 @@ class Linear(nn.Linear):
         self._check(x)
         if x.layout == torch.strided:
             return F.linear(x, self.weight)
-        return torch.sparse.mm(x, self.weight.t())
+        return sparse.matmul(x, self.weight.t())
 
     def add_bias(self, x: Tensor) -> Tensor:
         """:math:`x + b`, or just x."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from graphkit.graph import Graph
 from graphkit.nn.conv import GATConv, GATv2Conv, GCNConv, GINConv, SAGEConv
 from graphkit.nn.inits import reset
 from graphkit.nn.message_passing import MessagePassing
@@ -17,7 +18,8 @@ from graphkit.nn.resolver import activation_of, norm_of
 
 
 class BasicGNN(nn.Module):
-    r"""Layers of one kind, each followed by normalisation, activation and dropout.
+    r"""Layers of one kind, each followed by normalisation, activation and dropout:
+    :math:`h^{(l+1)} = \mathrm{dropout}(\sigma(\mathrm{norm}(\mathrm{conv}(h^{(l)}))))`.
 
     A subclass names its layer in :meth:`init_conv`. Every model is an encoder of nodes: give it no
     ``out_channels`` and put a head on it (:class:`Predictor`), or let its last layer map to
@@ -33,8 +35,10 @@ class BasicGNN(nn.Module):
         act: name of an activation in torch.nn, a callable or None.
         act_first: apply the activation before the normalisation.
         act_kwargs: arguments of the activation.
-        norm: "batch_norm", "layer_norm", a module or None.
+        norm: "batch_norm", "layer_norm", "graph_norm", "pair_norm", a module or None.
         norm_kwargs: arguments of the normalisation.
+        residual: add the input of a layer to its result, :math:`h^{(l+1)} + h^{(l)}`, wherever
+            the two have one size (He et al. 2016).
         jk: None; or how to combine the features of all layers, "last", "cat", "max" or "lstm",
             after which a linear map gives the output.
         **kwargs: of the layers.
@@ -56,9 +60,12 @@ class BasicGNN(nn.Module):
         norm: str | Callable[..., Tensor] | None = None,
         norm_kwargs: dict[str, Any] | None = None,
         jk: str | None = None,
+        residual: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__()
+        if num_layers < 1:
+            raise ValueError(f"num_layers: expected at least 1, got {num_layers}")
         self.in_channels = in_channels
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers
@@ -69,6 +76,7 @@ class BasicGNN(nn.Module):
         self.norm = norm if isinstance(norm, str) else None
         self.norm_kwargs = norm_kwargs
         self.jk_mode = jk
+        self.residual = residual
 
         plain_last = jk is None and out_channels is not None
         pair = isinstance(in_channels, (tuple, list))
@@ -118,7 +126,9 @@ class BasicGNN(nn.Module):
         batch_size: int | None = None,
     ) -> Tensor:
         """``[N, out_channels]``; ``batch`` and ``batch_size`` are for normalisations that work
-        graph by graph."""
+        graph by graph, and taken from a batched Graph if not given."""
+        if batch is None and self.supports_norm_batch and isinstance(edge_index, Graph):
+            batch, batch_size = edge_index.batch, edge_index.num_graphs
         edges = {}
         if self.supports_edge_weight:
             edges["edge_weight"] = edge_weight
@@ -126,7 +136,7 @@ class BasicGNN(nn.Module):
             edges["edge_attr"] = edge_attr
         xs = []
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            x = conv(x, edge_index, **edges)
+            before, x = x, conv(x, edge_index, **edges)
             if i == self.num_layers - 1 and self.jk_mode is None:
                 return x
             if self.act is not None and self.act_first:
@@ -135,6 +145,8 @@ class BasicGNN(nn.Module):
             if self.act is not None and not self.act_first:
                 x = self.act(x)
             x = self.dropout(x)
+            if self.residual and isinstance(before, Tensor) and before.shape == x.shape:
+                x = x + before
             xs.append(x)
         return self.lin(self.jk(xs) if hasattr(self, "jk") else x)
 
