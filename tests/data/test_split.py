@@ -2,8 +2,16 @@
 
 import pytest
 import torch
+from sklearn.model_selection import StratifiedKFold
 
-from graphkit.data import Split, split_at_random, split_per_class
+from graphkit.data import (
+    Split,
+    check_split,
+    split_at_random,
+    split_folds,
+    split_per_class,
+    split_stratified,
+)
 
 
 def parts_are_everything_once(split: Split, n: int) -> bool:
@@ -39,3 +47,37 @@ def test_too_few_members():
         split_per_class(torch.tensor([0, 1] * 20 + [2] * 10), train=6, val=4, seed=0)
     with pytest.raises(ValueError, match="fewer than n=5 together, got 3 \\+ 2"):
         split_at_random(5, train=3, val=2, seed=0)
+
+
+def test_stratified():
+    y = torch.tensor([0] * 40 + [1] * 20 + [2] * 10)
+    split = split_stratified(y, 0.6, 0.2, seed=0)
+    assert parts_are_everything_once(split, 70)
+    assert [y[part].bincount().tolist() for part in split] == [[24, 12, 6], [8, 4, 2], [8, 4, 2]]
+    assert not torch.equal(split.test, split_stratified(y, 0.6, 0.2, seed=1).test)
+    with pytest.raises(ValueError, match="members of 70 in every part"):
+        split_stratified(y, 0.8, 0.2, seed=0)
+    with pytest.raises(ValueError, match="shares of 1 together"):
+        split_stratified(y, 0.8, 0.3, seed=0)
+
+
+def test_folds_are_those_of_scikit_learn():
+    y = torch.arange(50) % 2
+    splits = split_folds(y, 10, seed=4)
+    folds = StratifiedKFold(10, shuffle=True, random_state=4).split(y, y)
+    for split, (train, test) in zip(splits, folds, strict=True):
+        assert split.train.tolist() == train.tolist()
+        assert split.test.tolist() == test.tolist()
+        assert len(split.val) == 0
+    assert torch.equal(torch.cat([split.test for split in splits]).sort().values, torch.arange(50))
+
+
+def test_folds_with_validation():
+    y = torch.arange(100) % 2
+    splits = split_folds(y, 10, val=0.1, seed=4)
+    for split, plain in zip(splits, split_folds(y, 10, seed=4), strict=True):
+        check_split(split, 100)
+        assert torch.equal(split.test, plain.test)
+        assert [len(part) for part in split] == [81, 9, 10]
+    with pytest.raises(ValueError, match="k: expected 2 to 3 folds"):
+        split_folds(torch.tensor([0, 0, 0, 0, 1, 1, 1]), 4, seed=0)
