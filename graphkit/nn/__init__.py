@@ -12,6 +12,7 @@ from graphkit.nn.conv import (
     GINEConv,
     GraphConv,
     SAGEConv,
+    TransformerConv,
 )
 from graphkit.nn.dropout import Dropout, dropout
 from graphkit.nn.linear import Linear
@@ -67,6 +68,7 @@ __all__ = [
     "PairNorm",
     "Predictor",
     "SAGEConv",
+    "TransformerConv",
     "aggr",
     "dropout",
     "global_add_pool",

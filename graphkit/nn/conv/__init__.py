@@ -9,6 +9,7 @@ from graphkit.nn.conv.gin_conv import GINConv
 from graphkit.nn.conv.gine_conv import GINEConv
 from graphkit.nn.conv.graph_conv import GraphConv
 from graphkit.nn.conv.sage_conv import SAGEConv
+from graphkit.nn.conv.transformer_conv import TransformerConv
 
 __all__ = [
     "AggregateCombineConv",
@@ -20,5 +21,6 @@ __all__ = [
     "GINEConv",
     "GraphConv",
     "SAGEConv",
+    "TransformerConv",
     "gcn_norm",
 ]
