@@ -2,10 +2,15 @@
 
 from graphkit.data.batches import Batches
 from graphkit.data.checks import check_split, check_targets
+from graphkit.data.dataset import Dataset
 from graphkit.data.digits import digits_neighbours, digits_pixels
+from graphkit.data.family import DataError
+from graphkit.data.features import normalize_features
 from graphkit.data.folder import data_folder
 from graphkit.data.grid import grid_edges
 from graphkit.data.links import LinkSplit, split_links
+from graphkit.data.load import Available, available, load
+from graphkit.data.negatives import UnlinkedPairs, UnlinkedTargets
 from graphkit.data.social import les_miserables
 from graphkit.data.split import (
     Split,
@@ -16,9 +21,15 @@ from graphkit.data.split import (
 )
 
 __all__ = [
+    "Available",
     "Batches",
+    "DataError",
+    "Dataset",
     "LinkSplit",
     "Split",
+    "UnlinkedPairs",
+    "UnlinkedTargets",
+    "available",
     "check_split",
     "check_targets",
     "data_folder",
@@ -26,6 +37,8 @@ __all__ = [
     "digits_pixels",
     "grid_edges",
     "les_miserables",
+    "load",
+    "normalize_features",
     "split_at_random",
     "split_folds",
     "split_links",

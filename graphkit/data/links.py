@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from graphkit.data.negatives import UnlinkedPairs
 from graphkit.graph import Graph
 
 
 @dataclass(frozen=True)
 class LinkSplit:
-    """The links of an undirected graph in three parts, and pairs that are not linked.
+    """The links of a graph in three parts, and pairs that are not linked.
 
-    A link is one column ``(a, b)`` with ``a < b``: both directions of an edge are on one side.
+    Of an undirected graph a link is one column ``(a, b)`` with ``a < b``: both directions of an
+    edge are on one side. Of a directed one ``(a, b)`` and ``(b, a)`` are two links.
 
     Attributes:
-        graph: All nodes with the training links alone, in both directions: what messages pass
-            along in validation and test.
+        graph: All nodes with the training links alone, of an undirected graph in both directions:
+            what messages pass along in validation and test.
         train, val, test: ``[2, n]`` links.
         val_negative, test_negative: ``[2, n]`` pairs that are links in no part. The two share
             none.
@@ -30,6 +33,12 @@ class LinkSplit:
     test: Tensor
     val_negative: Tensor
     test_negative: Tensor
+
+    @cached_property
+    def unlinked(self) -> UnlinkedPairs:
+        """What training may take for negatives: all pairs but the training links."""
+        directed = not self.graph.is_undirected
+        return UnlinkedPairs(self.train, self.graph.num_nodes, directed=directed)
 
     def draw(self, supervised: float, generator: torch.Generator) -> tuple[Graph, Tensor, Tensor]:
         """One training step: what messages pass along, links to predict, negatives.
@@ -48,64 +57,66 @@ class LinkSplit:
             )
         order = torch.randperm(n, generator=generator)
         positive, messages = self.train[:, order[:count]], self.train[:, order[count:]]
-        unlinked = _unlinked(self.train, self.graph.num_nodes)
-        chosen = torch.randint(unlinked.size(1), (count,), generator=generator)
-        return _both_ways(messages, self.graph.num_nodes), positive, unlinked[:, chosen]
+        negative = self.unlinked.draw(count, generator)
+        return _joined(messages, self.graph.num_nodes, self.unlinked.directed), positive, negative
 
 
 def split_links(
     graph: Graph, val: float = 0.1, test: float = 0.2, *, negatives: int = 1, seed: int
 ) -> LinkSplit:
-    """Part the links of an undirected graph at random.
+    """Part the links of a graph at random.
 
-    Self-loops are left out, and edges given several times count once. Negatives come from a
-    list of all pairs of nodes: for graphs of up to a few thousand nodes.
+    Self-loops are left out, and edges given several times count once.
 
     Args:
-        graph: An undirected Graph. Its attributes of V stay on the split's graph.
+        graph: A Graph with one set of nodes. Its attributes of V stay on the split's graph. If it
+            is undirected, so are the links.
         val, test: Shares of the links.
         negatives: Unlinked pairs for each link of validation and test.
         seed: One seed, one split, whatever the state of torch's own generator.
 
     Raises:
-        ValueError: The graph is not undirected, a part would be empty, or there are too few
-            unlinked pairs.
+        ValueError: The graph is bipartite, a part would be empty, or there are too few unlinked
+            pairs.
     """
-    if graph.is_bipartite or not graph.is_undirected:
-        raise ValueError("graph: expected an undirected graph with one set of nodes")
-    ends = graph.edge_index
-    links = ends[:, ends[0] < ends[1]].unique(dim=1)
+    if graph.is_bipartite:
+        raise ValueError("graph: expected one set of nodes, got a bipartite graph")
+    directed = not graph.is_undirected
+    links = _once(graph, directed)
     n = links.size(1)
     num_val, num_test = round(val * n), round(test * n)
     if min(num_val, num_test, n - num_val - num_test) < 1:
         raise ValueError(f"val, test: expected links in every part of {n}, got {val} and {test}")
     generator = torch.Generator().manual_seed(seed)
     links = links[:, torch.randperm(n, generator=generator)]
-    unlinked = _unlinked(links, graph.num_nodes)
-    if unlinked.size(1) < negatives * (num_val + num_test):
+    unlinked = UnlinkedPairs(links, graph.num_nodes, directed=directed)
+    if len(unlinked) < negatives * (num_val + num_test):
         raise ValueError(
-            f"negatives: expected at most the {unlinked.size(1)} unlinked pairs, got "
+            f"negatives: expected at most the {len(unlinked)} unlinked pairs, got "
             f"{negatives} for each of {num_val + num_test} links"
         )
-    unlinked = unlinked[:, torch.randperm(unlinked.size(1), generator=generator)]
+    negative = unlinked.sample(negatives * (num_val + num_test), generator)
     train = links[:, num_val + num_test :]
-    kept = _both_ways(train, graph.num_nodes).replace(node_attrs=graph.node_attrs)
+    kept = _joined(train, graph.num_nodes, directed).replace(node_attrs=graph.node_attrs)
     return LinkSplit(
         graph=kept,
         train=train,
         val=links[:, :num_val],
         test=links[:, num_val : num_val + num_test],
-        val_negative=unlinked[:, : negatives * num_val],
-        test_negative=unlinked[:, negatives * num_val : negatives * (num_val + num_test)],
+        val_negative=negative[:, : negatives * num_val],
+        test_negative=negative[:, negatives * num_val :],
     )
 
 
-def _both_ways(links: Tensor, num_nodes: int) -> Graph:
-    return Graph(torch.cat([links, links.flip(0)], dim=1), num_nodes, undirected=True)
+def _once(graph: Graph, directed: bool) -> Tensor:
+    """Every link once, in order, without loops."""
+    a, b = graph.edge_index
+    wanted = a != b if directed else a < b
+    # One number for each pair is sorted many times as fast as pairs are.
+    number = (a[wanted] * graph.num_nodes + b[wanted]).unique()
+    return torch.stack([number // graph.num_nodes, number % graph.num_nodes])
 
 
-def _unlinked(links: Tensor, num_nodes: int) -> Tensor:
-    """All pairs a < b that are not among `links`."""
-    pairs = torch.ones(num_nodes, num_nodes, dtype=torch.bool).triu(1)
-    pairs[links[0], links[1]] = False
-    return pairs.nonzero().T
+def _joined(links: Tensor, num_nodes: int, directed: bool) -> Graph:
+    edges = links if directed else torch.cat([links, links.flip(0)], dim=1)
+    return Graph(edges, num_nodes, undirected=not directed)

@@ -82,6 +82,36 @@ def test_no_leak_in_any_graph(seed: int, num_nodes: int):
     assert not (pairs(split.val_negative) | pairs(split.test_negative)) & links
 
 
+@given(st.integers(0, 2**31), st.integers(12, 40))
+def test_no_leak_in_a_directed_graph(seed: int, num_nodes: int):
+    generator = torch.Generator().manual_seed(seed)
+    ends = torch.randint(num_nodes, (2, 5 * num_nodes), generator=generator)
+    graph = Graph(torch.cat([ends, torch.tensor([[0], [1]])], dim=1), num_nodes, undirected=False)
+    split = split_links(graph, val=0.2, test=0.2, seed=seed)
+    parts = [set(map(tuple, part.T.tolist())) for part in (split.train, split.val, split.test)]
+    links = {(a, b) for a, b in graph.edge_index.T.tolist() if a != b}
+    assert set().union(*parts) == links
+    assert sum(map(len, parts)) == len(links)
+    assert set(map(tuple, split.graph.edge_index.T.tolist())) == parts[0]
+    negatives = torch.cat([split.val_negative, split.test_negative], dim=1)
+    assert not set(map(tuple, negatives.T.tolist())) & links
+    messages, positive, negative = split.draw(0.5, generator)
+    drawn = [set(map(tuple, part.T.tolist())) for part in (messages.edge_index, positive)]
+    assert drawn[0] | drawn[1] == parts[0]
+    assert not drawn[0] & drawn[1]
+    assert not set(map(tuple, negative.T.tolist())) & parts[0]
+
+
+def test_large_graphs_need_no_table_of_pairs():
+    num_nodes = 1_000_000  # a table of all pairs would take a terabyte
+    ends = torch.randint(num_nodes, (2, 1000), generator=torch.Generator().manual_seed(0))
+    graph = Graph(torch.cat([ends, ends.flip(0)], dim=1), num_nodes, undirected=True)
+    split = split_links(graph, negatives=3, seed=0)
+    assert split.test_negative.shape == (2, 600)
+    assert int(split.test_negative.max()) > num_nodes // 2
+    assert split.draw(0.5, torch.Generator())[2].shape == (2, 350)
+
+
 def test_one_seed_one_split(graph: Graph, split: LinkSplit):
     torch.manual_seed(5)
     again = split_links(graph, val=0.1, test=0.2, negatives=5, seed=0)
@@ -97,8 +127,8 @@ def test_attributes_of_nodes_stay_and_those_of_edges_go(graph: Graph, split: Lin
 
 
 def test_what_cannot_be_split(graph: Graph, split: LinkSplit):
-    with pytest.raises(ValueError, match="graph: expected an undirected graph"):
-        split_links(Graph(torch.tensor([[0, 1], [1, 2]])), seed=0)
+    with pytest.raises(ValueError, match="graph: expected one set of nodes"):
+        split_links(Graph(torch.tensor([[0, 1], [1, 2]]), (2, 3)), seed=0)
     with pytest.raises(ValueError, match="val, test: expected links in every part of 254"):
         split_links(graph, val=0.5, test=0.5, seed=0)
     with pytest.raises(ValueError, match="negatives: expected at most the 2672 unlinked pairs"):
