@@ -13,8 +13,11 @@ def data_folder() -> Path:
     The folder need not exist; nothing is made here.
     """
     given = os.environ.get("GRAPHKIT_DATA")
-    if given:
-        return Path(given).expanduser()
+    return Path(given).expanduser() if given else cache_folder()
+
+
+def cache_folder() -> Path:
+    """`graphkit` in the user's cache directory: where downloads go if nothing else is said."""
     if sys.platform == "darwin":
         cache = Path.home() / "Library" / "Caches"
     elif sys.platform == "win32":

@@ -1,0 +1,66 @@
+"""Features of nodes: sparse where they are mostly zero."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphkit.graph import Graph
+
+# A sparse row costs an index for every value, a dense one the zeros. Words of PubMed, 10 % dense,
+# are still several times faster sparse; those of Amazon, 35 %, are not.
+_SPARSE_BELOW = 0.2
+
+
+def sparse_features(matrix: Any) -> Tensor:
+    """A SciPy sparse matrix as a sparse CSR tensor of float32.
+
+    Explicit zeros are left out, and the columns of a row are in order.
+    """
+    matrix = matrix.tocsr().astype("float32")
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return _csr(
+        torch.from_numpy(matrix.indptr).long(),
+        torch.from_numpy(matrix.indices).long(),
+        torch.from_numpy(matrix.data),
+        matrix.shape,
+    )
+
+
+def features(matrix: Any) -> Tensor:
+    """A SciPy sparse matrix as a tensor of float32: sparse if mostly zero, else dense."""
+    rows, columns = matrix.shape
+    if matrix.count_nonzero() < _SPARSE_BELOW * rows * columns:
+        return sparse_features(matrix)
+    return torch.from_numpy(matrix.toarray().astype("float32"))
+
+
+def normalize_features(graph: Graph) -> Graph:
+    """The graph with every row of `x`, dense or sparse CSR, divided by its sum.
+
+    Absolute values are summed, so that negative ones do not cancel; a row of zeros stays.
+    """
+    x = graph.x
+    if x is None:
+        raise ValueError("graph: expected features x, got none")
+    if x.layout != torch.sparse_csr:
+        return graph.replace(x=x / _or_one(x.abs().sum(dim=-1, keepdim=True)))
+    start, column, value = x.crow_indices(), x.col_indices(), x.values()
+    row = torch.arange(x.size(0), device=x.device).repeat_interleave(start.diff())
+    total = value.new_zeros(x.size(0)).index_add_(0, row, value.abs())
+    return graph.replace(x=_csr(start, column, value / _or_one(total)[row], x.shape))
+
+
+def _or_one(total: Tensor) -> Tensor:
+    return torch.where(total == 0, 1, total)
+
+
+def _csr(start: Tensor, column: Tensor, value: Tensor, size: Any) -> Tensor:
+    with warnings.catch_warnings():
+        # torch says once in a process that CSR tensors are new; what is used of them is tested.
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(start, column, value, size, check_invariants=True)

@@ -1,0 +1,104 @@
+"""Cora, CiteSeer and PubMed with the public split."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphkit.data.dataset import Dataset
+from graphkit.data.family import Family, RawFile
+from graphkit.data.features import features
+from graphkit.data.split import Split
+from graphkit.graph import Graph
+
+_URL = "https://github.com/tkipf/gcn/raw/master/gcn/data"
+_TITLES = {"cora": "Cora", "citeseer": "CiteSeer", "pubmed": "PubMed"}
+_PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
+_VALIDATION = 500
+
+
+def _files(name: str) -> list[RawFile]:
+    return [
+        RawFile(f"planetoid/{_TITLES[name]}/raw/ind.{name}.{part}", f"{_URL}/ind.{name}.{part}")
+        for part in _PARTS
+    ]
+
+
+def _read(name: str, folder: Path) -> Dataset:
+    """Read the eight files of a set.
+
+    Nodes are numbered: the labelled ones of the training part, the other known ones, then those
+    of the test part, whose rows in the files `tx` and `ty` are in the order of `test.index`.
+    Self-loops are left out and duplicated edges are given once. Nodes of the test range that are
+    missing in the files (15 of CiteSeer's) have no features and class 0, and are in no part.
+    """
+    import scipy.sparse
+
+    *tables, index = (folder / file.path for file in _files(name))
+    _, tx, allx, y, ty, ally, neighbours = (_unpickle(table) for table in tables)
+    test = np.loadtxt(index, dtype=np.int64)
+    known, last = allx.shape[0], int(test.max()) + 1
+    x = scipy.sparse.lil_matrix((last, allx.shape[1]), dtype=np.float32)
+    x[:known] = allx
+    x[test] = tx
+    label = np.zeros((last, ally.shape[1]))
+    label[:known] = ally
+    label[test] = ty
+    graph = Graph(
+        _edges(neighbours),
+        last,
+        x=features(x.tocsr()),
+        node_attrs={"y": torch.from_numpy(label.argmax(axis=1))},
+        undirected=True,
+    )
+    train = len(y)
+    split = Split(
+        torch.arange(train),
+        torch.arange(train, train + _VALIDATION),
+        torch.from_numpy(np.sort(test)),
+    )
+    return Dataset(
+        name=name,
+        title=_TITLES[name],
+        level="node",
+        kind="multiclass",
+        metric="accuracy",
+        graphs=[graph],
+        num_outputs=ally.shape[1],
+        splits=[split],
+        split_name="public",
+    )
+
+
+def _edges(neighbours: dict[int, list[int]]) -> Tensor:
+    ends = np.array([(a, b) for a, others in neighbours.items() for b in others], dtype=np.int64)
+    ends = ends[ends[:, 0] != ends[:, 1]]
+    return torch.from_numpy(np.unique(np.concatenate([ends, ends[:, ::-1]]), axis=0).T.copy())
+
+
+class _Unpickler(pickle.Unpickler):
+    """Makes arrays, sparse matrices and dictionaries of what Python 2 wrote, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if name == "csr_matrix":
+            import scipy.sparse
+
+            return scipy.sparse.csr_matrix
+        if (module, name) == ("collections", "defaultdict") or module.split(".")[0] == "numpy":
+            return super().find_class(module, name)
+        if (module, name) == ("__builtin__", "list"):
+            return list
+        raise pickle.UnpicklingError(f"expected arrays and lists, got {module}.{name}")
+
+
+def _unpickle(file: Path) -> Any:
+    return _Unpickler(io.BytesIO(file.read_bytes()), encoding="latin1").load()
+
+
+FAMILY = Family(title="Planetoid", names=tuple(_TITLES), files=_files, read=_read, pickled=True)
