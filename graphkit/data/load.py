@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from graphkit.data import planetoid, tu
+from graphkit.data import ogb, planetoid, tu
 from graphkit.data.cards import Card, all_cards
 from graphkit.data.dataset import Dataset
 from graphkit.data.download import fetch
@@ -23,6 +23,7 @@ from graphkit.data.folder import cache_folder, data_folder
 from graphkit.data.verify import check_contents, check_files
 
 FAMILIES: tuple[Family, ...] = (
+    ogb.FAMILY,
     planetoid.FAMILY,
     tu.FAMILY,
 )

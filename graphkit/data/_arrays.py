@@ -1,0 +1,109 @@
+"""Arrays out of files that may be damaged, or not what they seem."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import re
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from graphkit.data.family import DataError
+
+_BLANK = re.compile(r"(?<![^,\n])(?=[,\n])")
+
+
+# What numpy's arrays and numbers are pickled as, by its first and its second generation.
+_MADE_OF = {
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+    *(
+        (f"numpy.{core}.multiarray", name)
+        for core in ("core", "_core")
+        for name in ("_reconstruct", "scalar")
+    ),
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _MADE_OF:
+            raise pickle.UnpicklingError(f"{module}.{name} is none of what arrays are made of")
+        # numpy 2 warns of the old name, numpy 1 does not know the new one.
+        if module.endswith("multiarray"):
+            module = np.ndarray.__reduce__(np.empty(0))[0].__module__
+        return super().find_class(module, name)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, which is unpacked if its name ends in ``.gz``.
+
+    Raises:
+        DataError: The file is cut short or altered.
+    """
+    data = path.read_bytes()
+    try:
+        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: damaged, cut short or not what its name says: {error}") from None
+
+
+def read_csv(path: Path, dtype: Any, *, blank: bool = False) -> np.ndarray:
+    """The numbers of a CSV without a header.
+
+    Args:
+        path: The file; ``.csv`` or ``.csv.gz``.
+        dtype: Of the result.
+        blank: Whether values may be missing. They are NaN then.
+
+    Returns:
+        ``[rows, columns]``.
+
+    Raises:
+        DataError: The file is damaged, or a line does not hold as many numbers as the first.
+    """
+    text = read_text(path)
+    if blank:
+        text = _BLANK.sub("nan", text)
+    try:
+        return np.loadtxt(text.splitlines(), dtype=dtype, delimiter=",", ndmin=2, comments=None)
+    except ValueError as error:
+        raise DataError(f"{path}: expected lines of numbers: {error}") from None
+
+
+def read_saved_arrays(path: Path) -> dict[str, Any]:
+    """A dict of numpy arrays, numbers and strings that `torch.save` has written.
+
+    Such a file is a pickle, and unpickling may run whatever the file says. Nothing but the few
+    names that arrays are made of is looked up here; `torch.load` with ``weights_only=True``
+    does the same, but not for the pickle protocol of these files.
+
+    Raises:
+        DataError: The file is damaged, or holds something else.
+    """
+    try:
+        with path.open("rb") as file:
+            if zipfile.is_zipfile(file):
+                found = _read_zip(file)
+            else:
+                file.seek(0)
+                for _ in range(3):  # a magic number, a version, and how the machine orders bytes
+                    _ArrayUnpickler(file).load()
+                found = _ArrayUnpickler(file).load()
+    except (pickle.UnpicklingError, EOFError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise DataError(f"{path}: expected arrays saved by torch.save: {error}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: expected a dict of arrays, got {type(found).__name__}")
+    return found
+
+
+def _read_zip(file: IO[bytes]) -> Any:
+    with zipfile.ZipFile(file) as archive:
+        name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+        return _ArrayUnpickler(io.BytesIO(archive.read(name))).load()
