@@ -3,17 +3,24 @@
 from graphkit.nn import aggr
 from graphkit.nn.block import GraphNetwork
 from graphkit.nn.conv import (
+    APPNP,
     AggregateCombineConv,
+    ChebConv,
     EdgeConv,
     GATConv,
     GATv2Conv,
+    GCN2Conv,
     GCNConv,
     GINConv,
     GINEConv,
+    GPSConv,
     GraphConv,
     SAGEConv,
+    SGConv,
+    TAGConv,
     TransformerConv,
 )
+from graphkit.nn.dense import to_dense_adj, to_dense_batch
 from graphkit.nn.dropout import Dropout, dropout
 from graphkit.nn.linear import Linear
 from graphkit.nn.message_passing import MessagePassing, softmax
@@ -39,6 +46,7 @@ from graphkit.nn.pool import (
 )
 
 __all__ = [
+    "APPNP",
     "GAT",
     "GCN",
     "GIN",
@@ -46,14 +54,17 @@ __all__ = [
     "AggregateCombineConv",
     "BasicGNN",
     "BatchNorm",
+    "ChebConv",
     "Dropout",
     "EdgeConv",
     "EdgeHead",
     "GATConv",
     "GATv2Conv",
+    "GCN2Conv",
     "GCNConv",
     "GINConv",
     "GINEConv",
+    "GPSConv",
     "GraphConv",
     "GraphHead",
     "GraphNetwork",
@@ -68,6 +79,8 @@ __all__ = [
     "PairNorm",
     "Predictor",
     "SAGEConv",
+    "SGConv",
+    "TAGConv",
     "TransformerConv",
     "aggr",
     "dropout",
@@ -76,4 +89,6 @@ __all__ = [
     "global_mean_pool",
     "global_min_pool",
     "softmax",
+    "to_dense_adj",
+    "to_dense_batch",
 ]

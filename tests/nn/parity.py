@@ -56,6 +56,22 @@ def mlp(first: int, last: int) -> nn.Sequential:
 WEIGHT = {"edges": (), "edges_name": "edge_weight"}
 FEATURES = {"edges": (F_EDGE,)}
 
+
+class FromStart(nn.Module):
+    """A layer that is called with the initial features too, which are made from the others."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor, edge_index: Any, **edges: Tensor) -> Tensor:
+        return self.layer(x, x.flip(-1), edge_index, **edges)
+
+
+def gcn2(m: Any, *args: Any, **kwargs: Any) -> nn.Module:
+    return FromStart(m.GCN2Conv(F_IN, 0.1, *args, **kwargs))
+
+
 ROWS = [
     Row("GCNConv", "narrowing", lambda m: m.GCNConv(F_IN, 4)),
     Row("GCNConv", "widening", lambda m: m.GCNConv(F_IN, 9)),
@@ -179,6 +195,14 @@ ROWS = [
         "flow reversed",
         lambda m: m.TransformerConv(F_IN, 4, 2, flow="target_to_source"),
     ),
+    Row("GPSConv", "conv=GCNConv", lambda m: m.GPSConv(F_IN, m.GCNConv(F_IN, F_IN), 2, act="tanh")),
+    Row("GPSConv", "conv=None", lambda m: m.GPSConv(F_IN, None, heads=3, act="tanh")),
+    Row(
+        "GPSConv",
+        "conv=GINEConv, norm=graph_norm",
+        lambda m: m.GPSConv(F_IN, m.GINEConv(mlp(F_IN, F_IN)), act="elu", norm="graph_norm"),
+        edges=(F_IN,),
+    ),
     Row("GINConv", "eps=0", lambda m: m.GINConv(mlp(F_IN, 4)), ALL),
     Row("GINConv", "train_eps", lambda m: m.GINConv(mlp(F_IN, 4), eps=0.3, train_eps=True), ALL),
     Row("GINConv", "aggr=mean", lambda m: m.GINConv(mlp(F_IN, 4), aggr="mean"), ALL),
@@ -198,6 +222,61 @@ ROWS = [
     Row("GraphConv", "aggr=mean", lambda m: m.GraphConv(F_IN, 4, aggr="mean"), ALL),
     Row("GraphConv", "aggr=max", lambda m: m.GraphConv(F_IN, 4, aggr="max"), ALL, **WEIGHT),
     Row("GraphConv", "bias=False", lambda m: m.GraphConv(F_IN, 4, bias=False), ALL),
+    Row("SGConv", "K=2, narrowing", lambda m: m.SGConv(F_IN, 4, 2)),
+    Row("SGConv", "K=2, widening", lambda m: m.SGConv(F_IN, 9, 2)),
+    Row("SGConv", "edge_weight", lambda m: m.SGConv(F_IN, 4), **WEIGHT),
+    Row("SGConv", "add_self_loops=False", lambda m: m.SGConv(F_IN, 4, 2, add_self_loops=False)),
+    Row("SGConv", "bias=False", lambda m: m.SGConv(F_IN, 4, bias=False)),
+    Row("SGConv", "aggr=max", lambda m: m.SGConv(F_IN, 4, 2, aggr="max"), **WEIGHT),
+    Row("SGConv", "flow reversed", lambda m: m.SGConv(F_IN, 4, 2, flow="target_to_source")),
+    Row("TAGConv", "narrowing", lambda m: m.TAGConv(F_IN, 4)),
+    Row("TAGConv", "widening", lambda m: m.TAGConv(F_IN, 9)),
+    Row("TAGConv", "edge_weight", lambda m: m.TAGConv(F_IN, 4, K=2), **WEIGHT),
+    Row("TAGConv", "edge_weight, widening", lambda m: m.TAGConv(F_IN, 9, K=2), **WEIGHT),
+    Row("TAGConv", "normalize=False", lambda m: m.TAGConv(F_IN, 4, 2, normalize=False)),
+    Row(
+        "TAGConv",
+        "normalize=False, edge_weight",
+        lambda m: m.TAGConv(F_IN, 4, 2, normalize=False),
+        **WEIGHT,
+    ),
+    Row("TAGConv", "bias=False", lambda m: m.TAGConv(F_IN, 4, bias=False)),
+    Row("TAGConv", "flow reversed", lambda m: m.TAGConv(F_IN, 4, flow="target_to_source")),
+    Row("APPNP", "K=4", lambda m: m.APPNP(4, 0.2)),
+    Row("APPNP", "edge_weight", lambda m: m.APPNP(4, 0.2), **WEIGHT),
+    Row("APPNP", "add_self_loops=False", lambda m: m.APPNP(4, 0.2, add_self_loops=False)),
+    Row("APPNP", "normalize=False", lambda m: m.APPNP(4, 0.2, normalize=False)),
+    Row(
+        "APPNP",
+        "normalize=False, edge_weight",
+        lambda m: m.APPNP(4, 0.2, normalize=False),
+        **WEIGHT,
+    ),
+    Row("APPNP", "flow reversed", lambda m: m.APPNP(4, 0.2, flow="target_to_source")),
+    Row("GCN2Conv", "beta=1", lambda m: gcn2(m)),
+    Row("GCN2Conv", "theta, layer", lambda m: gcn2(m, 0.5, 3)),
+    Row("GCN2Conv", "shared_weights=False", lambda m: gcn2(m, 0.5, 3, False)),
+    Row("GCN2Conv", "edge_weight", lambda m: gcn2(m, 0.5, 3), **WEIGHT),
+    Row("GCN2Conv", "add_self_loops=False", lambda m: gcn2(m, add_self_loops=False)),
+    Row("GCN2Conv", "normalize=False", lambda m: gcn2(m, normalize=False)),
+    Row("GCN2Conv", "normalize=False, edge_weight", lambda m: gcn2(m, normalize=False), **WEIGHT),
+    Row("GCN2Conv", "flow reversed", lambda m: gcn2(m, flow="target_to_source")),
+    Row("ChebConv", "K=2, narrowing", lambda m: m.ChebConv(F_IN, 4, 2)),
+    Row("ChebConv", "K=4, narrowing", lambda m: m.ChebConv(F_IN, 4, 4)),
+    Row("ChebConv", "K=4, widening", lambda m: m.ChebConv(F_IN, 9, 4)),
+    Row("ChebConv", "edge_weight", lambda m: m.ChebConv(F_IN, 4, 3), **WEIGHT),
+    Row("ChebConv", "edge_weight, rw", lambda m: m.ChebConv(F_IN, 4, 3, "rw"), **WEIGHT),
+    # Without edges L is 0, and PyTorch Geometric divides by its largest entry.
+    Row("ChebConv", "no normalization", lambda m: m.ChebConv(F_IN, 4, 3, None), ONE_SET[:4]),
+    Row(
+        "ChebConv",
+        "edge_weight, no normalization",
+        lambda m: m.ChebConv(F_IN, 4, 3, None),
+        ONE_SET[:4],
+        **WEIGHT,
+    ),
+    Row("ChebConv", "bias=False", lambda m: m.ChebConv(F_IN, 4, 3, bias=False)),
+    Row("ChebConv", "flow reversed", lambda m: m.ChebConv(F_IN, 4, 3, flow="target_to_source")),
     Row("GCN", "out_channels", lambda m: m.GCN(F_IN, 8, 3, 5, act="tanh"), **WEIGHT),
     Row("GCN", "norm=batch_norm, jk=cat", lambda m: m.GCN(F_IN, 8, 2, 5, act="tanh", **BN_JK)),
     Row("GraphSAGE", "jk=lstm", lambda m: m.GraphSAGE(F_IN, 8, 2, act="tanh", jk="lstm")),

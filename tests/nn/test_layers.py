@@ -444,7 +444,8 @@ def test_copies_and_pickles(row: Row):
         for parameter in copied.parameters():
             parameter.add_(0.3)
     assert torch.equal(layer(x, edge_index, **inputs), out)
-    assert not torch.equal(copied(x, edge_index, **inputs), out)
+    if list(copied.parameters()):
+        assert not torch.equal(copied(x, edge_index, **inputs), out)
     if "message of edges" not in row.options:  # a lambda has no pickle
         again = pickle.loads(pickle.dumps(layer))
         assert torch.equal(again(x, edge_index, **inputs), out)

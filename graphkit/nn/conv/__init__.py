@@ -1,26 +1,38 @@
 """Graph layers; one paper, one file."""
 
 from graphkit.nn.conv.aggregate_combine_conv import AggregateCombineConv
+from graphkit.nn.conv.appnp import APPNP
+from graphkit.nn.conv.cheb_conv import ChebConv
 from graphkit.nn.conv.edge_conv import EdgeConv
 from graphkit.nn.conv.gat_conv import GATConv
 from graphkit.nn.conv.gatv2_conv import GATv2Conv
+from graphkit.nn.conv.gcn2_conv import GCN2Conv
 from graphkit.nn.conv.gcn_conv import GCNConv, gcn_norm
 from graphkit.nn.conv.gin_conv import GINConv
 from graphkit.nn.conv.gine_conv import GINEConv
+from graphkit.nn.conv.gps_conv import GPSConv
 from graphkit.nn.conv.graph_conv import GraphConv
 from graphkit.nn.conv.sage_conv import SAGEConv
+from graphkit.nn.conv.sg_conv import SGConv
+from graphkit.nn.conv.tag_conv import TAGConv
 from graphkit.nn.conv.transformer_conv import TransformerConv
 
 __all__ = [
+    "APPNP",
     "AggregateCombineConv",
+    "ChebConv",
     "EdgeConv",
     "GATConv",
     "GATv2Conv",
+    "GCN2Conv",
     "GCNConv",
     "GINConv",
     "GINEConv",
+    "GPSConv",
     "GraphConv",
     "SAGEConv",
+    "SGConv",
+    "TAGConv",
     "TransformerConv",
     "gcn_norm",
 ]
