@@ -22,6 +22,7 @@ from graphkit.nn.conv import (
 )
 from graphkit.nn.dense import to_dense_adj, to_dense_batch
 from graphkit.nn.dropout import Dropout, dropout
+from graphkit.nn.encoders import AtomEncoder, BondEncoder, CategoricalEncoder
 from graphkit.nn.linear import Linear
 from graphkit.nn.message_passing import MessagePassing, softmax
 from graphkit.nn.models import (
@@ -52,8 +53,11 @@ __all__ = [
     "GIN",
     "MLP",
     "AggregateCombineConv",
+    "AtomEncoder",
     "BasicGNN",
     "BatchNorm",
+    "BondEncoder",
+    "CategoricalEncoder",
     "ChebConv",
     "Dropout",
     "EdgeConv",

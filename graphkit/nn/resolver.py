@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,11 @@ def norm_of(norm: str | Function | None, channels: int, **kwargs: Any) -> Functi
         return norm
     cls = _class_of("norm", norm, _NORMS)
     return cls(**kwargs) if cls is PairNorm else cls(channels, **kwargs)  # it has nothing to learn
+
+
+def takes_batch(norm: nn.Module) -> bool:
+    """Whether a normalisation wants to know the graph of every node."""
+    return "batch" in inspect.signature(norm.forward).parameters
 
 
 def _class_of(argument: str, query: str, known: dict[str, type[nn.Module]]) -> Any:

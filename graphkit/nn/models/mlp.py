@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from graphkit.nn.inits import reset
 from graphkit.nn.linear import Linear
-from graphkit.nn.resolver import activation_of, norm_of
+from graphkit.nn.resolver import activation_of, norm_of, takes_batch
 
 
 class MLP(nn.Module):
@@ -129,11 +128,6 @@ class MLP(nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(str, self.channel_list))})"
-
-
-def takes_batch(norm: nn.Module) -> bool:
-    """Whether a normalisation wants to know the graph of every node."""
-    return "batch" in inspect.signature(norm.forward).parameters
 
 
 def _channels(
