@@ -27,7 +27,7 @@ def csr(crow: Tensor, col: Tensor, values: Tensor, size: tuple[int, int]) -> Ten
     """A CSR matrix, without torch's notice that there are operators it has none of."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
-        return torch.sparse_csr_tensor(crow, col, values, size)
+        return torch.sparse_csr_tensor(crow, col, values, size, check_invariants=False)
 
 
 def with_values(matrix: Tensor, values: Tensor) -> Tensor:

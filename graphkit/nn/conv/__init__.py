@@ -8,10 +8,12 @@ from graphkit.nn.conv.gat_conv import GATConv
 from graphkit.nn.conv.gatv2_conv import GATv2Conv
 from graphkit.nn.conv.gcn2_conv import GCN2Conv
 from graphkit.nn.conv.gcn_conv import GCNConv, gcn_norm
+from graphkit.nn.conv.gcne_conv import GCNEConv
 from graphkit.nn.conv.gin_conv import GINConv
 from graphkit.nn.conv.gine_conv import GINEConv
 from graphkit.nn.conv.gps_conv import GPSConv
 from graphkit.nn.conv.graph_conv import GraphConv
+from graphkit.nn.conv.res_gated_graph_conv import ResGatedGraphConv
 from graphkit.nn.conv.sage_conv import SAGEConv
 from graphkit.nn.conv.sg_conv import SGConv
 from graphkit.nn.conv.tag_conv import TAGConv
@@ -26,10 +28,12 @@ __all__ = [
     "GATv2Conv",
     "GCN2Conv",
     "GCNConv",
+    "GCNEConv",
     "GINConv",
     "GINEConv",
     "GPSConv",
     "GraphConv",
+    "ResGatedGraphConv",
     "SAGEConv",
     "SGConv",
     "TAGConv",

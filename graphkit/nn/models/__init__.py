@@ -1,16 +1,20 @@
 """Models from layers: encoders of any depth, and heads to put on them."""
 
 from graphkit.nn.models.basic_gnn import GAT, GCN, GIN, BasicGNN, GraphSAGE
+from graphkit.nn.models.gcnii import GCNII
 from graphkit.nn.models.heads import EdgeHead, GraphHead, NodeHead, Predictor
 from graphkit.nn.models.jumping_knowledge import JumpingKnowledge
 from graphkit.nn.models.mlp import MLP
+from graphkit.nn.models.stack import ConvStack
 
 __all__ = [
     "GAT",
     "GCN",
+    "GCNII",
     "GIN",
     "MLP",
     "BasicGNN",
+    "ConvStack",
     "EdgeHead",
     "GraphHead",
     "GraphSAGE",

@@ -13,8 +13,8 @@ from graphkit.nn.conv import GATConv, GATv2Conv, GCNConv, GINConv, SAGEConv
 from graphkit.nn.inits import reset
 from graphkit.nn.message_passing import MessagePassing
 from graphkit.nn.models.jumping_knowledge import JumpingKnowledge
-from graphkit.nn.models.mlp import MLP, takes_batch
-from graphkit.nn.resolver import activation_of, norm_of
+from graphkit.nn.models.mlp import MLP
+from graphkit.nn.resolver import activation_of, norm_of, takes_batch
 
 
 class BasicGNN(nn.Module):
@@ -39,6 +39,8 @@ class BasicGNN(nn.Module):
         norm_kwargs: arguments of the normalisation.
         residual: add the input of a layer to its result, :math:`h^{(l+1)} + h^{(l)}`, wherever
             the two have one size (He et al. 2016).
+        plain_last: leave normalisation, activation and dropout out of the last layer. Where a
+            head reads the features of a graph, it is better off with them.
         jk: None; or how to combine the features of all layers, "last", "cat", "max" or "lstm",
             after which a linear map gives the output.
         **kwargs: of the layers.
@@ -61,6 +63,7 @@ class BasicGNN(nn.Module):
         norm_kwargs: dict[str, Any] | None = None,
         jk: str | None = None,
         residual: bool = False,
+        plain_last: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__()
@@ -78,7 +81,13 @@ class BasicGNN(nn.Module):
         self.jk_mode = jk
         self.residual = residual
 
-        plain_last = jk is None and out_channels is not None
+        if not plain_last and self.out_channels != hidden_channels:
+            raise ValueError(
+                f"plain_last: expected True, as out_channels={out_channels} differs from "
+                f"hidden_channels={hidden_channels}, got False"
+            )
+        self.plain_last = plain_last and jk is None
+        to_output = self.plain_last and out_channels is not None
         pair = isinstance(in_channels, (tuple, list))
         hidden = (hidden_channels, hidden_channels) if pair else hidden_channels
         self.convs = nn.ModuleList()
@@ -87,14 +96,14 @@ class BasicGNN(nn.Module):
             self.convs.append(
                 self.init_conv(
                     in_channels if i == 0 else hidden,
-                    self.out_channels if last and plain_last else hidden_channels,
-                    to_output=last and plain_last,
+                    self.out_channels if last and jk is None else hidden_channels,
+                    to_output=last and to_output,
                     **kwargs,
                 )
             )
         one = norm_of(norm, hidden_channels, **(norm_kwargs or {}))
         after_hidden = nn.Identity() if one is None else one
-        after_last = nn.Identity() if jk is None else after_hidden
+        after_last = nn.Identity() if self.plain_last else after_hidden
         self.norms = nn.ModuleList(
             copy.deepcopy(after_last if i == num_layers - 1 else after_hidden)  # type: ignore[misc]
             for i in range(num_layers)
@@ -137,7 +146,7 @@ class BasicGNN(nn.Module):
         xs = []
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
             before, x = x, conv(x, edge_index, **edges)
-            if i == self.num_layers - 1 and self.jk_mode is None:
+            if i == self.num_layers - 1 and self.plain_last:
                 return x
             if self.act is not None and self.act_first:
                 x = self.act(x)
@@ -148,6 +157,8 @@ class BasicGNN(nn.Module):
             if self.residual and isinstance(before, Tensor) and before.shape == x.shape:
                 x = x + before
             xs.append(x)
+        if self.jk_mode is None:
+            return x
         return self.lin(self.jk(xs) if hasattr(self, "jk") else x)
 
     def __repr__(self) -> str:

@@ -1,0 +1,295 @@
+"""Models by name, built from a recipe's settings for a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphkit.data.dataset import Dataset
+from graphkit.nn import (
+    APPNP,
+    GCNII,
+    MLP,
+    ChebConv,
+    ConvStack,
+    Dropout,
+    GATConv,
+    GATv2Conv,
+    GCNConv,
+    GCNEConv,
+    GINConv,
+    GINEConv,
+    GPSConv,
+    GraphConv,
+    Linear,
+    PNAConv,
+    ResGatedGraphConv,
+    SAGEConv,
+    SGConv,
+)
+from graphkit.nn.encoders import CategoricalEncoder
+
+Settings = SimpleNamespace
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a model is built between.
+
+    Attributes:
+        features: Columns of `x`; or, where they hold categories, the number of each column's.
+        edges: The same of `edge_attr`; 0 if there is none.
+        outputs: Size of the output; of an encoder under a head, of its features.
+        plain_last: Whether the last layer's result is the prediction itself, or is read by a head.
+        degrees: ``[d]`` how many nodes of the training graphs have 0, 1, ... incoming edges.
+    """
+
+    features: int | list[int]
+    edges: int | list[int]
+    outputs: int
+    plain_last: bool
+    degrees: Tensor
+
+
+Build = Callable[[Interface, Settings], nn.Module]
+
+
+class Encoder(nn.Module):
+    """Features of the nodes from a graph: what prepares the input, and layers."""
+
+    def __init__(self, inputs: nn.Module, layers: nn.Module) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.layers = layers
+
+    def forward(self, x: Tensor, graph: Any) -> Tensor:
+        return self.layers(self.inputs(x), graph)
+
+
+def build(name: str, interface: Interface, settings: Settings) -> Encoder:
+    """The encoder of that name."""
+    first = interface.features
+    if isinstance(first, list):
+        inputs: nn.Module = CategoricalEncoder(first, settings.hidden)
+        interface = Interface(
+            settings.hidden,
+            interface.edges,
+            interface.outputs,
+            interface.plain_last,
+            interface.degrees,
+        )
+    else:
+        inputs = Dropout(settings.input_dropout)
+    return Encoder(inputs, MODELS[name](interface, settings))
+
+
+def degrees_of(dataset: Dataset, members: Tensor) -> Tensor:
+    """Histogram of in-degrees: of the one graph, or of the graphs among `members`."""
+    chosen = members.tolist() if dataset.level == "graph" else [0]
+    degree = torch.cat([dataset.graphs[i].in_degree for i in chosen])
+    return torch.bincount(degree.long())
+
+
+class _WithCategories(nn.Module):
+    """A layer that is given the embeddings of its edges' categories."""
+
+    def __init__(self, conv: nn.Module, sizes: list[int], channels: int) -> None:
+        super().__init__()
+        self.conv = conv
+        self.edges = CategoricalEncoder(sizes, channels)
+
+    def forward(self, x: Tensor, graph: Any) -> Tensor:
+        return self.conv(x, graph, edge_attr=self.edges(graph.edge_attr))
+
+
+def _stack(conv: Callable[[int, int, bool, int | None, Interface, Settings], nn.Module]) -> Build:
+    """Layers of a kind: ``conv(in, out, to_output, edge_dim, interface, settings)``."""
+
+    def build(io: Interface, s: Settings) -> nn.Module:
+        def layer(in_channels: int, out_channels: int, to_output: bool) -> nn.Module:
+            if isinstance(io.edges, list):
+                made = conv(in_channels, out_channels, to_output, in_channels, io, s)
+                return _WithCategories(made, io.edges, in_channels)
+            return conv(in_channels, out_channels, to_output, io.edges or None, io, s)
+
+        return ConvStack(
+            layer,
+            io.features,  # type: ignore[arg-type]
+            s.hidden,
+            s.layers,
+            io.outputs,
+            dropout=s.dropout,
+            act=s.act,
+            norm=s.norm,
+            residual=s.residual,
+            jk=s.jk,
+            plain_last=io.plain_last,
+        )
+
+    return build
+
+
+def _gat(kind: type) -> Build:
+    def conv(
+        i: int, o: int, to_output: bool, edge_dim: int | None, io: Interface, s: Settings
+    ) -> nn.Module:
+        heads = s.out_heads if to_output else s.heads
+        width = o if to_output else o // s.heads
+        options = {"dropout": s.attention_dropout, "edge_dim": edge_dim}
+        return kind(i, width, heads=heads, concat=not to_output, **options)
+
+    return _stack(conv)
+
+
+def _mlp_of(i: int, o: int, s: Settings) -> nn.Module:
+    return MLP([i, s.mlp_hidden or o, o], norm="batch_norm")
+
+
+def _gin(i: int, o: int, _: bool, edge_dim: int | None, io: Interface, s: Settings) -> nn.Module:
+    if edge_dim is None:
+        return GINConv(_mlp_of(i, o, s), train_eps=s.train_eps)
+    own = None if isinstance(io.edges, list) else edge_dim
+    return GINEConv(_mlp_of(i, o, s), train_eps=s.train_eps, edge_dim=own)
+
+
+def _gine(i: int, o: int, _: bool, edge_dim: int | None, io: Interface, s: Settings) -> nn.Module:
+    if edge_dim is None:
+        raise ValueError("model: gine needs features on the edges, and these graphs have none")
+    return _gin(i, o, _, edge_dim, io, s)
+
+
+def _gcn(i: int, o: int, _: bool, edge_dim: int | None, io: Interface, s: Settings) -> nn.Module:
+    if edge_dim is None:
+        return GCNConv(i, o)
+    return GCNEConv(i, o, edge_dim=None if isinstance(io.edges, list) else edge_dim)
+
+
+def _pna(i: int, o: int, _: bool, edge_dim: int | None, io: Interface, s: Settings) -> nn.Module:
+    return PNAConv(
+        i,
+        o,
+        aggregators=s.aggregators,
+        scalers=s.scalers,
+        deg=io.degrees,
+        edge_dim=edge_dim,
+        towers=s.towers if i % s.towers == 0 and o % s.towers == 0 else 1,
+    )
+
+
+def _sage(i: int, o: int, *_: Any) -> nn.Module:
+    return SAGEConv(i, o)
+
+
+def _graphconv(i: int, o: int, *_: Any) -> nn.Module:
+    return GraphConv(i, o)
+
+
+def _cheb(i: int, o: int, _: bool, edge_dim: int | None, io: Interface, s: Settings) -> nn.Module:
+    return ChebConv(i, o, s.K)
+
+
+def _gatedgcn(i: int, o: int, _: bool, edge_dim: int | None, *rest: Any) -> nn.Module:
+    return ResGatedGraphConv(i, o, edge_dim=edge_dim)
+
+
+class _GPS(nn.Module):
+    """Layers of local messages and global attention between two linear maps."""
+
+    def __init__(self, io: Interface, s: Settings) -> None:
+        super().__init__()
+        self.first = Linear(io.features, s.hidden)  # type: ignore[arg-type]
+        self.layers = nn.ModuleList()
+        for _ in range(s.layers):
+            edge_dim = io.edges if isinstance(io.edges, int) and io.edges else None
+            local = _gin(s.hidden, s.hidden, False, edge_dim, io, s)
+            self.layers.append(
+                GPSConv(s.hidden, local, heads=s.heads, dropout=s.dropout, norm=s.norm)
+            )
+        self.last = Linear(s.hidden, io.outputs) if io.plain_last else nn.Identity()
+
+    def forward(self, x: Tensor, graph: Any) -> Tensor:
+        h = self.first(x)
+        for layer in self.layers:
+            h = layer(h, graph, graph.batch)
+        return self.last(h)
+
+
+class _Propagated(nn.Module):
+    """Predict, then propagate."""
+
+    def __init__(self, predict: nn.Module, propagate: nn.Module) -> None:
+        super().__init__()
+        self.predict = predict
+        self.propagate = propagate
+
+    def forward(self, x: Tensor, graph: Any) -> Tensor:
+        return self.propagate(self.predict(x), graph)
+
+
+class _NodesAlone(nn.Module):
+    """A model that heeds no edges."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor, graph: Any) -> Tensor:
+        return self.model(x)
+
+
+def _perceptron(io: Interface, s: Settings) -> MLP:
+    return MLP(
+        [io.features, *[s.hidden] * (s.layers - 1), io.outputs],  # type: ignore[list-item]
+        dropout=s.dropout,
+        act=s.act,
+        norm=s.norm,
+        plain_last=io.plain_last,
+    )
+
+
+def _appnp(io: Interface, s: Settings) -> nn.Module:
+    return _Propagated(_perceptron(io, s), APPNP(s.K, s.alpha, dropout=s.edge_dropout))
+
+
+def _gcn2(io: Interface, s: Settings) -> nn.Module:
+    return GCNII(
+        io.features,  # type: ignore[arg-type]
+        s.hidden,
+        s.layers,
+        io.outputs,
+        alpha=s.alpha,
+        theta=s.theta,
+        dropout=s.dropout,
+    )
+
+
+def _sgc(io: Interface, s: Settings) -> nn.Module:
+    return SGConv(io.features, io.outputs, K=s.K, cached=False)  # type: ignore[arg-type]
+
+
+READ_EDGES = {"gcn", "gat", "gatv2", "gin", "gine", "pna", "gatedgcn", "gps"}
+"""Those that can use features of edges."""
+
+MODELS: dict[str, Build] = {
+    "gcn": _stack(_gcn),
+    "sage": _stack(_sage),
+    "gat": _gat(GATConv),
+    "gatv2": _gat(GATv2Conv),
+    "gin": _stack(_gin),
+    "gine": _stack(_gine),
+    "pna": _stack(_pna),
+    "cheb": _stack(_cheb),
+    "sgc": _sgc,
+    "appnp": _appnp,
+    "gcn2": _gcn2,
+    "graphconv": _stack(_graphconv),
+    "gatedgcn": _stack(_gatedgcn),
+    "gps": _GPS,
+    "mlp": lambda io, s: _NodesAlone(_perceptron(io, s)),
+}
+"""Encoders by name."""

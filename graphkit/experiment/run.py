@@ -1,0 +1,303 @@
+"""One data set, one model, several seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import nn
+
+from graphkit.data import Split
+from graphkit.data.dataset import Dataset, Level
+from graphkit.data.features import normalize_features
+from graphkit.experiment import models
+from graphkit.experiment.recipes import Published, Recipe, recipe_of
+from graphkit.nn import Predictor
+from graphkit.tasks import GraphTask, LinkTask, NodeTask, Phases, Task
+from graphkit.train import Epoch, Fit, fit
+
+TASKS: dict[Level, type[Task]] = {"node": NodeTask, "edge": LinkTask, "graph": GraphTask}
+
+
+@dataclass
+class Outcome:
+    """What an experiment gave. Scores that are shares are in per cent.
+
+    Attributes:
+        protocol: "split": every seed trains on the data set's split, and tests once, on the epoch
+            that validation selected. "gin", "fair": see `graphkit.experiment.folds`.
+        seeds, values: The seeds that were finished, and the test score of each.
+        complete: Whether all that were asked for were finished.
+    """
+
+    dataset: str
+    split: str
+    task: str
+    model: str
+    metric: str
+    unit: str
+    protocol: str
+    selection: str
+    settings: dict[str, Any]
+    published: Published | None
+    parameters: int = 0
+    seeds: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    seconds_per_epoch: float | None = None
+    complete: bool = False
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def std(self) -> float | None:
+        """Sample standard deviation; None for a single value."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One run: its model, in the state that was selected, and how it got there."""
+
+    seed: int
+    model: nn.Module
+    fit: Fit
+    score: float
+
+
+class Experiment:
+    """A data set, a model and a protocol, ready to run.
+
+    Args:
+        dataset: The data set.
+        model: Name of a recipe.
+        level: What to predict on: that of the data set, or "edge" for the links of its graph.
+        epochs: How many at most, if not the recipe's own.
+        settings: What else shall differ from the recipe.
+        device: Where to train.
+
+    Raises:
+        ValueError: The model, a setting or the task does not fit.
+    """
+
+    protocol = "split"
+    selection = ""  # the task's
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        model: str,
+        *,
+        level: Level | None = None,
+        epochs: int | None = None,
+        settings: dict[str, Any] | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.level: Level = level or dataset.level
+        if self.level != dataset.level and (self.level, dataset.level) != ("edge", "node"):
+            raise ValueError(
+                f"task: expected {dataset.level!r}{_or_links(dataset)} for {dataset.name}, "
+                f"got {self.level!r}"
+            )
+        if dataset.graphs[0].x is None:
+            raise ValueError(f"dataset: {dataset.name} has no features of nodes")
+        self.recipe: Recipe = recipe_of(model)
+        changes = dict(settings or {}) | ({} if epochs is None else {"epochs": epochs})
+        atoms = not dataset.graphs[0].x.is_floating_point()
+        groups = ["molecules", dataset.name] if atoms else [dataset.name]
+        self.settings = self.recipe.settings(groups, self.level, changes)
+        self.device = torch.device(device)
+        self.dataset = dataset.map(self._prepare)
+        self.task = self._task()
+
+    def _prepare(self, graph: Any) -> Any:
+        if self.settings["normalize"] and graph.x.is_floating_point():
+            graph = normalize_features(graph)
+        if graph.edge_attr is not None and not self._reads_edges:
+            graph = graph.replace(edge_attr=None)
+        return graph if self.device.type == "cpu" else graph.to(self.device)
+
+    @property
+    def _reads_edges(self) -> bool:
+        return self.settings["edges"] and self.recipe.name in models.READ_EDGES
+
+    def _task(self) -> Task:
+        if self.level == "edge":
+            return LinkTask.of(self.dataset)
+        task = TASKS[self.level].of(self.dataset)
+        if isinstance(task, GraphTask):
+            task.pool = self.settings["pool"]
+        return task
+
+    def run(
+        self,
+        seeds: Sequence[int],
+        *,
+        on_epoch: Callable[[int, Epoch], Any] | None = None,
+        on_seed: Callable[[Trained, float], Any] | None = None,
+    ) -> Outcome:
+        """Train and test with every seed.
+
+        Args:
+            seeds: One seed, one result.
+            on_epoch: Called with the seed after every epoch.
+            on_seed: Called with every finished run and its score.
+
+        Returns:
+            The outcome; of an experiment that is interrupted (Ctrl-C), what was finished.
+        """
+        outcome = self.outcome()
+        seconds: list[float] = []
+        try:
+            for seed in seeds:
+                done = self.train(seed, lambda epoch, seed=seed: on_epoch and on_epoch(seed, epoch))
+                outcome.parameters = count_parameters(done.model)
+                seconds.append(done.fit.seconds_per_epoch)
+                outcome.seconds_per_epoch = statistics.fmean(seconds)
+                outcome.seeds.append(seed)
+                outcome.values.append(self.in_unit(done.score))
+                if on_seed is not None:
+                    on_seed(done, outcome.values[-1])
+        except KeyboardInterrupt:
+            return outcome
+        outcome.complete = True
+        return outcome
+
+    def train(self, seed: int, on_epoch: Callable[[Epoch], Any] | None = None) -> Trained:
+        """Train with one seed, select an epoch by validation, and test it, once."""
+        torch.manual_seed(seed)
+        phases = self.task.phases(self.dataset, seed, **self.settings)
+        model = self.build(seed)
+        fitted = self.fit(model, phases, on_epoch)
+        score, _ = self.task.evaluate(model, phases.test)
+        return Trained(seed, model, fitted, score)
+
+    def _phases_of(self, split: Split, seed: int) -> Phases:
+        """The phases of a split that is not the data set's own."""
+        return self.task.phases(replace(self.dataset, splits=[split]), seed, **self.settings)
+
+    def fit(self, model: nn.Module, phases: Phases, on_epoch: Any = None) -> Fit:
+        s = self.settings
+        optimizer = torch.optim.Adam(parameter_groups(model, s["weight_decay"]), lr=s["lr"])
+        schedule = None
+        if s["halve_every"]:
+            schedule = torch.optim.lr_scheduler.StepLR(optimizer, s["halve_every"], gamma=0.5)
+        return fit(
+            model,
+            optimizer,
+            phases.train.batches,
+            lambda batch: self.task.loss(*phases.train.predict(model, batch)),
+            lambda: self.task.rank(*self.task.evaluate(model, phases.val)),
+            epochs=s["epochs"],
+            patience=s["patience"],
+            schedule=schedule,
+            on_epoch=on_epoch,
+        )
+
+    def build(self, seed: int) -> Predictor:
+        """A fresh model; its start values come from torch's generator."""
+        s, graph = SimpleNamespace(**self.settings), self.dataset.graphs[0]
+        plain_last = self.level != "graph"
+        outputs = {"node": self.task.num_outputs, "edge": getattr(s, "code", 0)}
+        split: Split = self.dataset.split(seed)
+        interface = models.Interface(
+            features=_sizes("x", graph.x),
+            edges=_sizes("edge_attr", graph.edge_attr) or 0,
+            outputs=outputs.get(self.level, s.hidden),
+            plain_last=plain_last,
+            degrees=models.degrees_of(self.dataset, split.train),
+        )
+        encoder = models.build(self.recipe.name, interface, s)
+        head = nn.Identity() if self.level == "node" else self.task.head(interface.outputs)
+        if self.level == "graph":
+            head.predict = nn.Sequential(nn.Dropout(s.dropout), head.predict)  # type: ignore[arg-type]
+        return Predictor(encoder, head).to(self.device)
+
+    def outcome(self) -> Outcome:
+        """An outcome without values yet."""
+        return Outcome(
+            dataset=self.dataset.name,
+            split=self.dataset.split_name if self.level == self.dataset.level else LinkTask.split,
+            task={"edge": "link"}.get(self.level, self.level),
+            model=self.recipe.name,
+            metric=self.task.metric.name,
+            unit="%" if self._is_share else "",
+            protocol=self.protocol,
+            selection=self.selection or self.task.selection,
+            settings=self.settings,
+            published=self.recipe.published(self.dataset.name, self.level, self.protocol),
+        )
+
+    def _folds_only(self, seeds: Sequence[int]) -> Outcome:
+        """An outcome, if the data set has a fold for every seed."""
+        splits = self.dataset.splits
+        if callable(splits) or not all(0 <= fold < len(splits) for fold in seeds):
+            count = "none" if callable(splits) else len(splits)
+            raise ValueError(
+                f"protocol: {self.protocol!r} takes folds for seeds, and {self.dataset.name} has "
+                f"{count}; got {list(seeds)}"
+            )
+        return self.outcome()
+
+    @property
+    def _is_share(self) -> bool:
+        return self.task.metric.higher_is_better
+
+    def in_unit(self, score: float) -> float:
+        """A score as it is reported."""
+        return 100 * score if self._is_share else score
+
+
+def parameter_groups(model: nn.Module, weight_decay: float | dict[str, float]) -> list[dict]:
+    """Groups for an optimiser.
+
+    Args:
+        model: The model, or a `Predictor` of one.
+        weight_decay: Of all parameters; or of those of the encoder whose names start so, none of
+            the others.
+    """
+    if not isinstance(weight_decay, dict):
+        return [{"params": list(model.parameters()), "weight_decay": weight_decay}]
+    groups: dict[float, list[nn.Parameter]] = {}
+    unused = set(weight_decay)
+    for name, parameter in model.named_parameters():
+        decay = 0.0
+        for start, value in weight_decay.items():
+            if f"{name}.".startswith(f"encoder.{start}."):
+                decay = value
+                unused.discard(start)
+        groups.setdefault(decay, []).append(parameter)
+    if unused:
+        raise ValueError(f"weight_decay: no parameter's name starts with {sorted(unused)}")
+    return [{"params": group, "weight_decay": decay} for decay, group in groups.items()]
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of learnt numbers."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _or_links(dataset: Dataset) -> str:
+    return " or 'edge' (its links)" if dataset.level == "node" else ""
+
+
+def _sizes(name: str, value: Any) -> Any:
+    """Columns of features; or the number of categories in each, where they hold categories."""
+    if value is None:
+        return None
+    if value.is_floating_point():
+        return value.size(-1) if value.dim() > 1 else 1
+    from graphkit.convert.molecules import ATOM_FEATURES, BOND_FEATURES
+
+    columns = [len(v) for v in (ATOM_FEATURES if name == "x" else BOND_FEATURES).values()]
+    if len(columns) != value.size(-1):
+        raise ValueError(
+            f"dataset: expected {name} in floating point, or the {len(columns)} categories of a "
+            f"molecule's, got {value.dtype} with {value.size(-1)} columns"
+        )
+    return columns
