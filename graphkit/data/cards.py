@@ -55,7 +55,7 @@ def all_cards() -> dict[str, Card]:
 
     found = (
         Card(**yaml.safe_load(file.read_text(encoding="utf-8")))
-        for file in sorted(_folder().glob("*.yaml"))
+        for file in sorted(_folder().glob("*.yaml"), key=lambda file: file.stem)
     )
     return {card.name: card for card in found}
 

@@ -6,11 +6,11 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
+from typing import Any
 from urllib.request import Request, urlopen
 
 from graphkit.data.family import DataError, RawFile
@@ -45,25 +45,25 @@ def fetch(files: Sequence[RawFile], folder: Path, expected: Mapping[str, str]) -
     wanted = [file for file in files if not (folder / file.path).is_file()]
     for url in dict.fromkeys(file.url for file in wanted):
         group = [file for file in wanted if file.url == url]
-        first = folder / group[0].path
-        first.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(first.parent) as temporary:
-            with open(temporary, "wb") as target:
-                _copy(url, target)
+        # Some servers turn away urllib's own name.
+        request = Request(url, headers={"User-Agent": "graphkit"})
+        with (
+            urlopen(request, timeout=_TIMEOUT) as source,
+            _temporary(folder / group[0].path) as temporary,
+        ):
+            _copy(source, temporary)
             if group[0].member:
                 _unpack(temporary, group, folder, expected)
             else:
                 _settle(temporary, group[0], folder, expected)
 
 
-def _copy(url: str, target: IO[bytes]) -> None:
-    # Some servers turn away urllib's own name.
-    request = Request(url, headers={"User-Agent": "graphkit"})
-    with urlopen(request, timeout=_TIMEOUT) as source:
+def _copy(source: Any, file: Path) -> None:
+    with open(file, "wb") as target:
         shutil.copyfileobj(source, target)
         length = source.headers.get("Content-Length")
-    if length is not None and target.tell() != int(length):
-        raise OSError(f"{url}: expected {length} bytes, got {target.tell()}")
+        if length is not None and target.tell() != int(length):
+            raise OSError(f"expected {length} bytes, got {target.tell()}")
 
 
 def _unpack(
@@ -77,8 +77,7 @@ def _unpack(
                     if file.required or file.path in expected:
                         raise DataError(f"{file.url}: expected {file.member} in it, got none")
                     continue
-                (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
-                with _temporary((folder / file.path).parent) as temporary:
+                with _temporary(folder / file.path) as temporary:
                     with pack.open(file.member) as source, open(temporary, "wb") as target:
                         shutil.copyfileobj(source, target)
                     _settle(temporary, file, folder, expected)
@@ -98,9 +97,10 @@ def _settle(temporary: Path, file: RawFile, folder: Path, expected: Mapping[str,
 
 
 @contextmanager
-def _temporary(folder: Path):
-    """A name for a file in the making, gone afterwards whatever happens."""
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".download-")
+def _temporary(file: Path) -> Iterator[Path]:
+    """A name beside a file to be made, gone afterwards whatever happens."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".download-")
     os.close(handle)
     os.chmod(name, 0o644)  # mkstemp's own mode would keep the file from others who share a folder
     try:

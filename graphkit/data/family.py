@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class Family:
         read: From a name and the folder that holds the files (at their `RawFile.path`) to the
             Dataset. It writes nothing there. It is called when all required files are there and
             their checksums have matched.
-        matches: Whether a name that has no card is a set of this family, too.
+        further: All sets, those without a card too, that are kept and read in the same way.
         aliases: Other names of the sets.
         pickled: Whether files are pickles. They are read only where the card has a checksum for
             every one of them.
@@ -54,6 +54,6 @@ class Family:
     names: Sequence[str]
     files: Callable[[str], Sequence[RawFile]]
     read: Callable[[str, Path], Dataset]
-    matches: Callable[[str], bool] = lambda name: False
+    further: Collection[str] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     pickled: bool = False

@@ -14,7 +14,20 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from graphkit.data import ogb, planetoid, tu
+from graphkit.data import (
+    blogcatalog,
+    bundled,
+    collab,
+    geom_gcn,
+    gnn_benchmark,
+    heterophilous,
+    musae,
+    ogb,
+    planetoid,
+    reddit_threads,
+    toys,
+    tu,
+)
 from graphkit.data.cards import Card, all_cards
 from graphkit.data.dataset import Dataset
 from graphkit.data.download import fetch
@@ -23,8 +36,17 @@ from graphkit.data.folder import cache_folder, data_folder
 from graphkit.data.verify import check_contents, check_files
 
 FAMILIES: tuple[Family, ...] = (
+    blogcatalog.FAMILY,
+    bundled.FAMILY,
+    collab.FAMILY,
+    geom_gcn.FAMILY,
+    gnn_benchmark.FAMILY,
+    heterophilous.FAMILY,
+    musae.FAMILY,
     ogb.FAMILY,
     planetoid.FAMILY,
+    reddit_threads.FAMILY,
+    toys.FAMILY,
     tu.FAMILY,
 )
 
@@ -66,15 +88,13 @@ def find(name: str) -> tuple[Family, str]:
     plain = name.lower().replace("_", "-").replace(" ", "-")
     for family in FAMILIES:
         known = family.aliases.get(plain, plain)
-        if known in family.names:
+        if known in family.names or known in family.further:
             return family, known
-    for family in FAMILIES:
-        known = family.aliases.get(plain, plain)
-        if family.matches(known):
-            return family, known
-    names = [name for family in FAMILIES for name in (*family.names, *family.aliases)]
-    near = get_close_matches(plain, names, n=3)
-    hint = f"; near: {', '.join(near)}" if near else ""
+    names = {
+        known for family in FAMILIES for known in (*family.names, *family.further, *family.aliases)
+    }
+    near = get_close_matches(plain, sorted(names), n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise ValueError(f"name: expected a data set of `graphkit datasets`, got {name!r}{hint}")
 
 
@@ -132,7 +152,8 @@ def _provide(
     sought = f"{name}: not at hand: {places[0]} has no {lacking[0].path}"
     if len(lacking) > 1:
         sought += f" and lacks {len(lacking) - 1} more of its files"
-    advice = f"Without it these load: {', '.join(_at_hand(folder))}"
+    bundled = [each for family in FAMILIES for each in family.names if not family.files(each)]
+    advice = f"These load without any download: {', '.join(sorted(bundled))}"
     if not all(file.url for file in lacking):
         raise DataError(f"{sought}; it cannot be downloaded. {advice}")
     if not download:
@@ -156,10 +177,6 @@ def _refuse_unknown(files: Sequence[RawFile], card: Card | None) -> None:
         raise DataError(
             f"{unknown[0]}: a pickle without a checksum on a card of `datasets/`; nothing was read"
         )
-
-
-def _at_hand(folder: Path | str | None) -> list[str]:
-    return [entry.card.name for entry in available(folder) if entry.state in ("bundled", "at hand")]
 
 
 def _lacking(files: Sequence[RawFile], listed: Mapping[str, str], place: Path) -> list[RawFile]:

@@ -228,5 +228,5 @@ FAMILY = Family(
     names=("ogbg-molbace", "ogbg-molesol", "ogbg-molfreesolv", "ogbg-molhiv", "ogbl-ddi"),
     files=_files,
     read=_read,
-    matches=SETS.__contains__,
+    further=tuple(SETS),
 )

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from graphkit.data._edges import both_ways
 from graphkit.data.dataset import Dataset
 from graphkit.data.family import Family, RawFile
 from graphkit.data.features import features
@@ -50,8 +50,9 @@ def _read(name: str, folder: Path) -> Dataset:
     label = np.zeros((last, ally.shape[1]))
     label[:known] = ally
     label[test] = ty
+    ends = [(a, b) for a, others in neighbours.items() for b in others]
     graph = Graph(
-        _edges(neighbours),
+        both_ways(np.array(ends, dtype=np.int64).T, last),
         last,
         x=features(x.tocsr()),
         node_attrs={"y": torch.from_numpy(label.argmax(axis=1))},
@@ -74,12 +75,6 @@ def _read(name: str, folder: Path) -> Dataset:
         splits=[split],
         split_name="public",
     )
-
-
-def _edges(neighbours: dict[int, list[int]]) -> Tensor:
-    ends = np.array([(a, b) for a, others in neighbours.items() for b in others], dtype=np.int64)
-    ends = ends[ends[:, 0] != ends[:, 1]]
-    return torch.from_numpy(np.unique(np.concatenate([ends, ends[:, ::-1]]), axis=0).T.copy())
 
 
 class _Unpickler(pickle.Unpickler):

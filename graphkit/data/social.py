@@ -30,3 +30,29 @@ def les_miserables() -> Graph:
         undirected=True,
         node_attrs={"name": list(number)},
     )
+
+
+def karate_club() -> Graph:
+    """Who meets whom outside a karate club that fell apart: 34 members, 78 pairs.
+
+    Zachary 1977, "An Information Flow Model for Conflict and Fission in Small Groups", as bundled
+    with networkx.
+
+    Returns:
+        An undirected Graph; `y` ``[34]`` is 0 for those who stayed with the instructor, "Mr. Hi",
+        and 1 for those who left with the officer; `edge_weight` ``[156]`` is in how many ways a
+        pair met.
+    """
+    import networkx
+
+    network = networkx.karate_club_graph()
+    ends = torch.tensor(list(network.edges)).T
+    weight = torch.tensor([float(w) for *_, w in network.edges(data="weight")])
+    y = torch.tensor([int(club == "Officer") for _, club in network.nodes(data="club")])
+    return Graph(
+        torch.cat([ends, ends.flip(0)], dim=1),
+        len(y),
+        edge_weight=torch.cat([weight, weight]),
+        node_attrs={"y": y},
+        undirected=True,
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from graphkit.data._edges import once_each
 from graphkit.data.dataset import Dataset, Kind
 from graphkit.data.degrees import OneHotDegree
 from graphkit.data.family import DataError, Family, RawFile
@@ -65,7 +66,8 @@ def _read(name: str, folder: Path) -> Dataset:
     tables = {part: table for part, table in tables.items() if table.is_file()}
 
     graph_of = _integers(tables["graph_indicator"]).ravel() - 1
-    ends, order = _edges(_integers(tables["A"]).T - 1, len(graph_of))
+    ends = _integers(tables["A"]).T - 1
+    order = once_each(ends, len(graph_of), loops=False)
     x = None
     if "node_labels" in tables:
         x = _one_hot(_integers(tables["node_labels"]))
@@ -76,7 +78,7 @@ def _read(name: str, folder: Path) -> Dataset:
         edge_attr = _one_hot(_integers(tables["edge_labels"]))[order]
 
     graphs = Graph(
-        torch.from_numpy(ends),
+        torch.from_numpy(ends[:, order]),
         len(graph_of),
         x=x,
         edge_attr=edge_attr,
@@ -125,14 +127,6 @@ def _splits(y: torch.Tensor) -> tuple[list[Split] | Callable[[int], Split], str]
     return split_folds(y, _FOLDS, val=1 / (_FOLDS - 1), seed=0), "10 folds, stratified"
 
 
-def _edges(ends: np.ndarray, num_nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Edges sorted by source, without loops and once each, and where they were before."""
-    apart = np.flatnonzero(ends[0] != ends[1])
-    _, first = np.unique(ends[0, apart] * num_nodes + ends[1, apart], return_index=True)
-    order = apart[first]
-    return ends[:, order], order
-
-
 def _one_hot(labels: np.ndarray) -> torch.Tensor:
     """Columns of labels, each counted from its lowest, as one-hot columns side by side."""
     columns = torch.from_numpy(labels - labels.min(axis=0)).unbind(dim=1)
@@ -152,5 +146,5 @@ FAMILY = Family(
     names=tuple(title.lower().replace("_", "-") for title in _LISTED),
     files=_files,
     read=_read,
-    matches=_TITLES.__contains__,
+    further=tuple(_TITLES),
 )
