@@ -53,6 +53,9 @@ def mlp(first: int, last: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(first, 8), nn.Tanh(), nn.Linear(8, last))
 
 
+MEAN_EXTREMA = ("mean", "max", "min")
+HISTOGRAM = torch.tensor([0, 1, 2, 4, 4, 2, 1])
+SCALERS = ("identity", "amplification", "attenuation")
 WEIGHT = {"edges": (), "edges_name": "edge_weight"}
 FEATURES = {"edges": (F_EDGE,)}
 
@@ -68,8 +71,27 @@ class FromStart(nn.Module):
         return self.layer(x, x.flip(-1), edge_index, **edges)
 
 
+def pna(m: Any, out: int = 4, aggr: Any = MEAN_EXTREMA, scale: Any = SCALERS, **kwargs: Any):
+    return m.PNAConv(F_IN, out, list(aggr), list(scale), HISTOGRAM, **kwargs)
+
+
 def gcn2(m: Any, *args: Any, **kwargs: Any) -> nn.Module:
     return FromStart(m.GCN2Conv(F_IN, 0.1, *args, **kwargs))
+
+
+class Typed(nn.Module):
+    """A layer that is called with types of the edges, which their ends tell."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        return self.layer(x, edge_index, edge_index.sum(0) % 4)  # of five relations one is empty
+
+
+def rgcn(m: Any, *args: Any, **kwargs: Any) -> nn.Module:
+    return Typed(m.RGCNConv(*args, num_relations=5, **kwargs))
 
 
 ROWS = [
@@ -300,6 +322,25 @@ ROWS = [
         "flow reversed",
         lambda m: m.ResGatedGraphConv(F_IN, 4, flow="target_to_source"),
     ),
+    Row("PNAConv", "mean, max, min", lambda m: pna(m)),
+    Row("PNAConv", "std", lambda m: pna(m, aggr=("mean", "std")), ("plain",)),
+    Row("PNAConv", "linear scalers", lambda m: pna(m, scale=("linear", "inverse_linear"))),
+    Row("PNAConv", "one scaler", lambda m: pna(m, aggr=("sum",), scale=("identity",))),
+    Row("PNAConv", "train_norm", lambda m: pna(m, train_norm=True)),
+    Row("PNAConv", "edge_dim", lambda m: pna(m, edge_dim=F_EDGE), **FEATURES),
+    Row("PNAConv", "towers=2, edge_dim", lambda m: pna(m, towers=2, edge_dim=F_EDGE), **FEATURES),
+    Row("PNAConv", "towers=2, divide_input", lambda m: pna(m, towers=2, divide_input=True)),
+    Row("PNAConv", "pre_layers=2", lambda m: pna(m, towers=2, pre_layers=2, act="tanh")),
+    Row("PNAConv", "post_layers=3", lambda m: pna(m, towers=2, post_layers=3, act="tanh")),
+    Row("PNAConv", "flow reversed", lambda m: pna(m, flow="target_to_source")),
+    Row("RGCNConv", "aggr=mean", lambda m: rgcn(m, F_IN, 4), ALL),
+    Row("RGCNConv", "aggr=sum", lambda m: rgcn(m, F_IN, 4, aggr="sum"), ALL),
+    Row("RGCNConv", "aggr=max", lambda m: rgcn(m, F_IN, 4, aggr="max"), ALL),
+    Row("RGCNConv", "num_bases", lambda m: rgcn(m, F_IN, 4, num_bases=3), ALL),
+    Row("RGCNConv", "num_blocks", lambda m: rgcn(m, (F_IN, F_IN), 4, num_blocks=2), ALL),
+    Row("RGCNConv", "root_weight=False", lambda m: rgcn(m, F_IN, 4, root_weight=False), ALL),
+    Row("RGCNConv", "bias=False", lambda m: rgcn(m, F_IN, 9, bias=False), ALL),
+    Row("RGCNConv", "flow reversed", lambda m: rgcn(m, F_IN, 4, flow="target_to_source")),
     Row("GCN", "out_channels", lambda m: m.GCN(F_IN, 8, 3, 5, act="tanh"), **WEIGHT),
     Row("GCN", "norm=batch_norm, jk=cat", lambda m: m.GCN(F_IN, 8, 2, 5, act="tanh", **BN_JK)),
     Row("GraphSAGE", "jk=lstm", lambda m: m.GraphSAGE(F_IN, 8, 2, act="tanh", jk="lstm")),

@@ -13,7 +13,9 @@ from graphkit.nn.conv.gin_conv import GINConv
 from graphkit.nn.conv.gine_conv import GINEConv
 from graphkit.nn.conv.gps_conv import GPSConv
 from graphkit.nn.conv.graph_conv import GraphConv
+from graphkit.nn.conv.pna_conv import PNAConv
 from graphkit.nn.conv.res_gated_graph_conv import ResGatedGraphConv
+from graphkit.nn.conv.rgcn_conv import RGCNConv
 from graphkit.nn.conv.sage_conv import SAGEConv
 from graphkit.nn.conv.sg_conv import SGConv
 from graphkit.nn.conv.tag_conv import TAGConv
@@ -33,6 +35,8 @@ __all__ = [
     "GINEConv",
     "GPSConv",
     "GraphConv",
+    "PNAConv",
+    "RGCNConv",
     "ResGatedGraphConv",
     "SAGEConv",
     "SGConv",
