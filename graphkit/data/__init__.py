@@ -11,7 +11,7 @@ from graphkit.data.grid import grid_edges
 from graphkit.data.links import LinkSplit, split_links
 from graphkit.data.load import Available, available, load
 from graphkit.data.negatives import UnlinkedPairs, UnlinkedTargets
-from graphkit.data.social import les_miserables
+from graphkit.data.social import karate_club, les_miserables
 from graphkit.data.split import (
     Split,
     split_at_random,
@@ -19,6 +19,7 @@ from graphkit.data.split import (
     split_per_class,
     split_stratified,
 )
+from graphkit.data.toys import longest_path, two_rings
 
 __all__ = [
     "Available",
@@ -36,12 +37,15 @@ __all__ = [
     "digits_neighbours",
     "digits_pixels",
     "grid_edges",
+    "karate_club",
     "les_miserables",
     "load",
+    "longest_path",
     "normalize_features",
     "split_at_random",
     "split_folds",
     "split_links",
     "split_per_class",
     "split_stratified",
+    "two_rings",
 ]
