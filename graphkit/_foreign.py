@@ -4,13 +4,24 @@ an object of theirs can only come from where they are imported already."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 Size = int | tuple[int | None, int | None] | None
 """Number of nodes, or (sources, destinations); None is for what is not known."""
+
+# What DGL's data sets and functions call these; with the underscore, what it writes itself.
+DGL_NODE_NAMES = {"feat": "x", "label": "y", "_ID": "node_id", "_TYPE": "node_type"}
+DGL_EDGE_NAMES = {
+    "feat": "edge_attr",
+    "weight": "edge_weight",
+    "_ID": "edge_id",
+    "_TYPE": "edge_type",
+}
 
 SPARSE_LAYOUTS = (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc)
 
@@ -39,6 +50,15 @@ def is_sparse(value: Any) -> bool:
 
 def is_pyg_data(value: Any) -> bool:
     return is_instance(value, "torch_geometric.data", "Data")
+
+
+def is_scipy(value: Any) -> bool:
+    """Whether `value` is a sparse matrix or array of SciPy."""
+    return any(is_instance(value, "scipy.sparse", name) for name in ("sparray", "spmatrix"))
+
+
+def is_dgl(value: Any) -> bool:
+    return is_instance(value, "dgl", "DGLGraph")
 
 
 def read_edges(value: Any) -> Edges:
@@ -85,6 +105,65 @@ def read_values(value: Any) -> Tensor | None:
     if not isinstance(value, Tensor):
         return value.coo()[2]
     return (value.coalesce() if value.layout == torch.sparse_coo else value).values()
+
+
+def read_scipy(matrix: Any) -> tuple[Edges, Tensor | None]:
+    """The stored entries of a SciPy matrix as edges from row to column, and their values.
+
+    Floating-point values get torch's default dtype. Bools only say which edges there are.
+    """
+    if matrix.ndim != 2:
+        raise ValueError(f"matrix: expected two dimensions, got shape {matrix.shape}")
+    entries = matrix.tocoo()
+    if matrix.format == "bsr":
+        entries.eliminate_zeros()  # its blocks are dense: what fills them up was never an entry
+    ends = np.stack([entries.row, entries.col]).astype(np.int64, copy=False)
+    edges = Edges(torch.from_numpy(ends), matrix.shape)
+    if entries.data.dtype == np.bool_:
+        return edges, None
+    try:
+        values = torch.from_numpy(entries.data.copy())  # the matrix may change later
+    except TypeError:
+        raise TypeError(
+            f"matrix: expected values of a type torch knows, got {entries.data.dtype}"
+        ) from None
+    return edges, values.to(torch.get_default_dtype()) if values.is_floating_point() else values
+
+
+def read_dgl(graph: Any) -> tuple[Tensor, int | tuple[int, int]]:
+    """The edges of a DGL graph by number, and its number of nodes, or (sources, destinations)."""
+    if len(graph.canonical_etypes) != 1:
+        raise ValueError(
+            "graph: expected one kind of edges, got a DGL graph with "
+            f"{len(graph.canonical_etypes)} relations {graph.canonical_etypes}; take one of them, "
+            "graph[relation], or dgl.to_homogeneous(graph)"
+        )
+    edge_index = torch.stack(graph.edges(order="eid"))
+    if has_two_sides(graph):
+        return edge_index, (graph.num_src_nodes(), graph.num_dst_nodes())
+    return edge_index, graph.num_nodes()
+
+
+def has_two_sides(graph: Any) -> bool:
+    """Whether a DGL graph of one relation joins two sets of nodes; a sampled block does too."""
+    source, _, destination = graph.canonical_etypes[0]
+    return graph.is_block or source != destination
+
+
+def read_dgl_edge_attrs(graph: Any) -> dict[str, Tensor]:
+    """What a DGL graph holds on its edges, by the names it has on a Graph."""
+    attrs = rename(graph.edata, DGL_EDGE_NAMES)
+    if "edge_type" in attrs:
+        attrs["edge_type"] = attrs["edge_type"].long()  # DGL writes its own in the dtype of ids
+    return attrs
+
+
+def rename(attrs: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Attributes under other names, where those are still free."""
+    return {
+        name if names.get(name, name) in attrs else names[name]: value
+        for name, value in attrs.items()
+    }
 
 
 def _spread(pointers: Tensor) -> Tensor:

@@ -27,7 +27,19 @@ from graphkit._checks import (
     find_sizes,
     spell_sizes,
 )
-from graphkit._foreign import Size, is_pyg_data, is_sparse, join_sizes, read_edges, read_values
+from graphkit._foreign import (
+    Size,
+    is_dgl,
+    is_pyg_data,
+    is_scipy,
+    is_sparse,
+    join_sizes,
+    read_dgl,
+    read_dgl_edge_attrs,
+    read_edges,
+    read_scipy,
+    read_values,
+)
 from graphkit._memory import IdentityMemory
 from graphkit._parts import Parts
 from graphkit._self_loops import LoopedEdges
@@ -568,6 +580,9 @@ torch.serialization.add_safe_globals([Graph, Connectivity])
 
 _known: IdentityMemory[Graph] = IdentityMemory()
 
+# What layers look for on the edges of a Graph.
+_CARRIED = ("edge_attr", "edge_weight", "edge_type")
+
 
 def as_graph(edge_index: Any, size: Size = None) -> Graph:
     """A Graph for anything that describes one.
@@ -576,11 +591,19 @@ def as_graph(edge_index: Any, size: Size = None) -> Graph:
     are sorted once however often layers are called with it, and anew after a change in place.
 
     Args:
-        edge_index: A Graph; an edge index ``[2, E]``, also as PyG's `EdgeIndex`; a sparse tensor
-            of torch or a `SparseTensor` of torch_sparse, whose *rows are destinations*, as PyG's
-            layers read them; a PyG `Data` or `Batch`. The values of a sparse tensor become
-            `edge_weight`, or `edge_attr` if they have more than one dimension. Of a `Data` come
-            `edge_attr`, `edge_weight` and `edge_type`; `graphkit.convert.from_pyg` takes all.
+        edge_index: One of
+
+            - a Graph, or an edge index ``[2, E]``, also as PyG's `EdgeIndex`;
+            - a sparse tensor of torch or a `SparseTensor` of torch_sparse, whose *rows are
+              destinations*, as PyG's layers read them; the values become `edge_weight`, or
+              `edge_attr` if they have more than one dimension;
+            - a sparse matrix of SciPy, whose *rows are sources*, as NetworkX has it; the values
+              become `edge_weight` in torch's default dtype, but not those of a matrix of bools.
+              The matrix may change between calls: its entries are compared at each, and sorted
+              anew only where they differ;
+            - a PyG `Data` or `Batch`, or a DGL graph of one relation, of which `edge_attr`,
+              `edge_weight` and `edge_type` come along (DGL's names are ``feat``, ``weight`` and
+              ``_TYPE``); `graphkit.convert.from_pyg` and `from_dgl` take all.
         size: Number of nodes, or (sources, destinations). As in PyG two equal numbers mean one
             set of nodes, and None, as a whole or in the pair, the highest node + 1.
 
@@ -590,6 +613,10 @@ def as_graph(edge_index: Any, size: Size = None) -> Graph:
     """
     if isinstance(edge_index, Graph):
         return edge_index if size is None else _check_size(edge_index, size)
+    if is_scipy(edge_index):
+        return _read_matrix(edge_index, size)
+    if is_dgl(edge_index):
+        return _check_size(_read_dgl(edge_index), size)
     graph = _known.get(edge_index, size)
     if graph is None:
         if is_pyg_data(edge_index):
@@ -620,8 +647,36 @@ def _read_data(data: Any, size: Size) -> Graph:
             "edge_index: expected a Data with edge_index or adj_t, got one with neither"
         )
     graph = as_graph(edges, data.num_nodes if size is None else size)
-    attrs = {name: data.get(name) for name in ("edge_attr", "edge_weight", "edge_type")}
+    attrs = {name: data.get(name) for name in _CARRIED}
     given = {name: value for name, value in attrs.items() if value is not None}
+    return graph.replace(edge_attrs=given) if given else graph
+
+
+def _read_matrix(matrix: Any, size: Size) -> Graph:
+    """SciPy counts no versions, so a graph found by identity must still have the same edges."""
+    edges, values = read_scipy(matrix)
+    graph = _known.get(matrix, size)
+    if (
+        graph is None
+        or (graph.num_src, graph.num_dst) != edges.size
+        or not torch.equal(graph.edge_index, edges.edge_index)
+    ):
+        graph = Graph(edges.edge_index, join_sizes(edges, size))
+        _known.put(matrix, size, graph)
+    if values is None:
+        return graph
+    return graph.replace(edge_weight=values.to(torch.get_default_dtype()))
+
+
+def _read_dgl(source: Any) -> Graph:
+    # A DGL graph is mutable, but its index of edges is not: a change gives it another one.
+    index = source._graph
+    graph = _known.get(index, None)
+    if graph is None:
+        graph = Graph(*read_dgl(source))
+        _known.put(index, None, graph)
+    attrs = read_dgl_edge_attrs(source)
+    given = {name: attrs[name] for name in _CARRIED if name in attrs}
     return graph.replace(edge_attrs=given) if given else graph
 
 

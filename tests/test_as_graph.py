@@ -7,6 +7,7 @@ import types
 import weakref
 
 import pytest
+import scipy.sparse as sp
 import torch
 
 from graphkit.graph import Graph, _known, as_graph
@@ -259,6 +260,81 @@ class TestSparse:
             assert dict(zip(pairs, graph.edge_weight.tolist(), strict=True)) == ENDS
         else:
             assert graph.edge_weight is None
+
+
+SCIPY = [sp.csr_array, sp.csr_matrix, sp.coo_array, sp.csc_array, sp.lil_array]
+
+
+class TestSciPy:
+    """A[u, v]: an edge from u to v, so that the transpose says what torch's matrices say."""
+
+    @pytest.mark.parametrize("kind", SCIPY)
+    def test_rows_are_sources(self, kind):
+        graph = as_graph(kind(MATRIX.t().numpy()))
+        assert (graph.num_src, graph.num_dst, graph.is_bipartite) == (4, 3, True)
+        pairs = zip(*graph.edge_index.tolist(), strict=True)
+        assert dict(zip(pairs, graph.edge_weight.tolist(), strict=True)) == ENDS
+
+    @pytest.mark.filterwarnings("ignore:Sparse:UserWarning")  # PyG makes such tensors itself
+    def test_layers_read_it_as_the_transpose_of_adj_t(self):
+        """PyG's layers take A^T as a torch matrix; both of its layers and of ours must agree."""
+        from torch_geometric import nn as pyg
+
+        from graphkit import nn
+
+        adjacency = torch.cat([MATRIX, torch.zeros(1, 4)]).t()  # [source, destination]
+        x, theirs, ours = torch.rand(4, 2), pyg.GCNConv(2, 3), nn.GCNConv(2, 3)
+        ours.load_state_dict(theirs.state_dict())
+        expected = theirs(x, adjacency.t().to_sparse_csr())
+        for kind in SCIPY:
+            torch.testing.assert_close(ours(x, kind(adjacency.numpy())), expected)
+        dense = theirs.lin(adjacency.t() @ x)
+        plain = nn.GraphConv(2, 3, bias=False)
+        plain.lin_rel.weight.data = theirs.lin.weight.data
+        plain.lin_root.weight.data.zero_()
+        torch.testing.assert_close(plain(x, sp.csr_array(adjacency.numpy())), dense)
+
+    @pytest.mark.parametrize("kind", SCIPY)
+    def test_found_again(self, kind):
+        matrix = kind(MATRIX.t().numpy())
+        assert as_graph(matrix).by_source is as_graph(matrix).by_source
+
+    def test_a_new_entry_makes_a_new_one(self):
+        matrix = sp.lil_array(MATRIX.t().numpy())
+        graph = as_graph(matrix)
+        matrix[0, 0] = 7.0
+        changed = as_graph(matrix)
+        assert changed.num_edges == graph.num_edges + 1
+        assert changed.edge_weight.sum() == MATRIX.sum() + 7
+
+    def test_values_and_shape_may_change_in_place(self):
+        matrix = sp.csr_array(MATRIX.t().numpy())
+        order = as_graph(matrix).by_source
+        matrix.data *= 2
+        assert as_graph(matrix).edge_weight.sum() == 2 * MATRIX.sum()
+        assert as_graph(matrix).by_source is order
+        matrix.indices[:] = matrix.indices[::-1].copy()
+        assert as_graph(matrix).edge_index[1].tolist() == matrix.indices.tolist()
+        matrix.resize(5, 3)
+        assert as_graph(matrix).num_src == 5
+
+    def test_values_are_numbers_layers_can_take(self):
+        counts = sp.csr_array(MATRIX.numpy().astype("int64"))
+        assert as_graph(counts).edge_weight.dtype == torch.float32
+        assert as_graph(counts.astype(bool)).edge_weight is None
+
+    def test_forgotten_with_the_matrix(self):
+        matrix = sp.csr_array(MATRIX.numpy())
+        gone, count = weakref.ref(as_graph(matrix)._connectivity), len(_known)
+        del matrix
+        assert gone() is None
+        assert len(_known) == count - 1
+
+    def test_size_must_agree(self):
+        matrix = sp.csr_array(MATRIX.t().numpy())
+        assert as_graph(matrix, (4, None)).num_src == 4
+        with pytest.raises(ValueError, match=r"size: expected \(4, 3\) as edge_index says, got 3"):
+            as_graph(matrix, 3)
 
 
 class TestPyG:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from graphkit._attributes import take
+from graphkit.convert._columns import (
+    OUR_WEIGHT,
+    THEIR_WEIGHT,
+    is_symmetric,
+    to_column,
+    to_list,
+)
 from graphkit.graph import Graph
-
-# NetworkX's algorithms know weights by this name, graphkit's layers by the other.
-_THEIRS, _OURS = "weight", "edge_weight"
 
 
 def from_networkx(
@@ -54,8 +57,8 @@ def from_networkx(
         edge_data += [data] * (1 + twice)
         edge_keys += key * (1 + twice)
     edge_columns = _columns("edge", edge_data, edge_attrs)
-    if isinstance(edge_columns.get(_THEIRS), Tensor) and _OURS not in edge_columns:
-        edge_columns[_OURS] = edge_columns.pop(_THEIRS)
+    if isinstance(edge_columns.get(THEIR_WEIGHT), Tensor) and OUR_WEIGHT not in edge_columns:
+        edge_columns[OUR_WEIGHT] = edge_columns.pop(THEIR_WEIGHT)
     if multi:
         edge_columns["edge_keys"] = edge_keys
     return Graph(
@@ -79,7 +82,7 @@ def _columns(
     if names is None:
         names = list(dict.fromkeys(name for row in rows for name in row))
     chosen = [_choose(f"{kind} {place}", row, names) for place, row in enumerate(rows)]
-    return {name: _column([row[name] for row in chosen]) for name in names}
+    return {name: to_column([row[name] for row in chosen]) for name in names}
 
 
 def _choose(owner: str, attrs: dict[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
@@ -91,22 +94,6 @@ def _choose(owner: str, attrs: dict[str, Any], names: Sequence[str] | None) -> d
             "take in node_attrs, edge_attrs or graph_attrs"
         )
     return {name: attrs[name] for name in names}
-
-
-def _column(values: list[Any]) -> Tensor | list[Any]:
-    """A tensor of values that are numbers, or arrays of numbers of one shape; else the list."""
-    if any(isinstance(value, Tensor) for value in values):
-        alike = {(getattr(v, "shape", None), getattr(v, "dtype", None)) for v in values}
-        return torch.stack(values) if len(alike) == 1 else values
-    try:
-        array = np.array(values)
-    except ValueError:  # rows of several lengths
-        return values
-    if array.dtype.kind == "f":
-        if all(isinstance(value, int) for value in values):
-            return values  # beyond int64, where NumPy rounds
-        return torch.from_numpy(array).to(torch.get_default_dtype())
-    return torch.from_numpy(array) if array.dtype.kind in "bi" else values
 
 
 def to_networkx(
@@ -133,7 +120,7 @@ def to_networkx(
         raise ValueError("graph: expected one graph, got a batch; convert those of graph.unbatch()")
     if graph.is_bipartite:
         raise ValueError("graph: expected one set of nodes, got a bipartite graph")
-    symmetric = _is_symmetric(graph)
+    symmetric = is_symmetric(graph)
     if directed is None:
         directed = not symmetric
     elif not directed and not symmetric:
@@ -149,14 +136,14 @@ def to_networkx(
         kept = kept[source <= destination]
     number = source[kept] * graph.num_nodes + destination[kept]
     parallel = number.unique().numel() < number.numel()
-    columns = {name: _list(take(value, kept)) for name, value in graph.edge_attrs.items()}
+    columns = {name: to_list(take(value, kept)) for name, value in graph.edge_attrs.items()}
     keys = columns.pop("edge_keys", None)
     if multigraph is None:
         multigraph = parallel or keys is not None
     elif parallel and not multigraph:
         raise ValueError("multigraph: expected True, as some nodes are joined by several edges")
-    if _OURS in columns and _THEIRS not in columns:
-        columns[_THEIRS] = columns.pop(_OURS)
+    if OUR_WEIGHT in columns and THEIR_WEIGHT not in columns:
+        columns[THEIR_WEIGHT] = columns.pop(OUR_WEIGHT)
 
     kinds = {
         (False, False): nx.Graph,
@@ -166,7 +153,9 @@ def to_networkx(
     }
     result = kinds[directed, multigraph]()
     result.graph.update(graph.graph_attrs)
-    nodes = {name: _list(value) for name, value in graph.node_attrs.items() if name != "node_names"}
+    nodes = {
+        name: to_list(value) for name, value in graph.node_attrs.items() if name != "node_names"
+    }
     result.add_nodes_from(zip(names, _rows(nodes, len(names)), strict=True))
     sources, destinations = ([names[k] for k in end] for end in graph.edge_index[:, kept].tolist())
     ends = (
@@ -174,29 +163,6 @@ def to_networkx(
     )
     result.add_edges_from(zip(*ends, _rows(columns, len(sources)), strict=True))
     return result
-
-
-def _is_symmetric(graph: Graph) -> bool:
-    """Whether every edge has its opposite, with the same attributes."""
-    if not graph.is_undirected:
-        return False
-    source, destination = graph.edge_index
-    there = (source * graph.num_nodes + destination).sort(stable=True).indices
-    back = (destination * graph.num_nodes + source).sort(stable=True).indices
-    return all(
-        _is_same(take(value, there), take(value, back)) for value in graph.edge_attrs.values()
-    )
-
-
-def _is_same(value: Any, other: Any) -> bool:
-    if isinstance(value, Tensor):
-        both_nan = (value != value) & (other != other)
-        return bool(((value == other) | both_nan).all())
-    return value == other
-
-
-def _list(value: Any) -> list[Any]:
-    return value.tolist() if isinstance(value, Tensor) else value
 
 
 def _rows(columns: dict[str, list[Any]], count: int) -> list[dict[str, Any]]:
