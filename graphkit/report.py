@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import platform
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import graphkit
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from graphkit.data import Available
+    from graphkit.experiment import Outcome
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,101 @@ def as_json(results: Sequence[Result], **further: Any) -> dict[str, Any]:
     """Results with the versions and settings they were made with, ready for `json.dump`."""
     rows = [{**asdict(row), "mean": row.mean, "deviation": row.deviation} for row in results]
     return {"versions": versions(), "engine": engine(), "results": rows, **further}
+
+
+def outcome_table(outcome: Outcome) -> Table:
+    """One row: what an experiment reached, and beside it what was published."""
+    from rich import box
+    from rich.table import Table
+
+    about = outcome.published
+    notes = [f"split: {outcome.split}", f"selection: {outcome.selection}"]
+    if about is not None:
+        notes.append(f"published: {about.source}")
+    if not outcome.complete:
+        notes.append("interrupted: these are the runs that were finished")
+    out = Table(box=box.SIMPLE_HEAD, caption="\n".join(notes), caption_justify="left")
+    out.collapse_padding, out.pad_edge = True, False
+    for heading in ("data", "task", "model", "metric"):
+        out.add_column(heading, overflow="fold")
+    for heading in ("mean ± deviation", "runs", "published", "parameters", "s/epoch"):
+        out.add_column(heading, justify="right", no_wrap=True)
+    digits = 2 if outcome.unit == "%" else 3
+    seconds = outcome.seconds_per_epoch
+    out.add_row(
+        outcome.dataset,
+        outcome.task,
+        outcome.model,
+        f"{outcome.metric} {outcome.unit}".strip(),
+        _spread(outcome.mean, outcome.std, digits) if outcome.values else "–",
+        str(len(outcome.seeds)),
+        "–" if about is None else _spread(about.value, about.deviation, 2),
+        f"{outcome.parameters:,}" if outcome.parameters else "",
+        "" if seconds is None else f"{seconds:.3g}",
+    )
+    return out
+
+
+def _spread(mean: float, deviation: float | None, digits: int) -> str:
+    return f"{mean:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
+
+
+def outcome_json(outcome: Outcome, **further: Any) -> dict[str, Any]:
+    """An experiment's outcome for `json.dump`, with what it took and the versions it ran on."""
+    found = asdict(outcome)
+    found["mean"] = outcome.mean if outcome.values else None
+    found["std"] = outcome.std
+    found["peak_memory_mb"] = peak_memory_mb()
+    return {**found, "versions": versions(), "engine": engine(), **further}
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory this process has held so far, on the GPU if one was used; None where the
+    system does not tell."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def datasets_table(found: Sequence[Available], *, folder: Path) -> Table:
+    """Data sets, one row each; those that are not at hand are dimmed."""
+    from rich import box
+    from rich.table import Table
+
+    out = Table(box=box.SIMPLE_HEAD, caption=f"Looked for in {folder}", caption_justify="left")
+    out.collapse_padding, out.pad_edge = True, False
+    out.add_column("name", no_wrap=True)
+    out.add_column("predicts", no_wrap=True)
+    for heading in ("graphs", "nodes", "edges", "x", "y"):
+        out.add_column(heading, justify="right", no_wrap=True)
+    out.add_column("", no_wrap=True)
+    for entry in found:
+        card, counts = entry.card, entry.card.statistics
+        sizes = (counts.get(key) for key in ("graphs", "nodes", "edges", "features", "outputs"))
+        out.add_row(
+            card.name,
+            "links" if card.kind == "link" else f"{card.level}s: {_KINDS[card.kind]}",
+            *("" if size is None else _short(size) for size in sizes),
+            entry.state,
+            style=None if entry.state in ("bundled", "at hand") else "dim",
+        )
+    return out
+
+
+_KINDS = {"multiclass": "class", "multilabel": "labels", "regression": "number"}
+
+
+def _short(count: int) -> str:
+    """1234567 as "1.23M"."""
+    if count >= 10**6:
+        return f"{count / 10**6:.3g}M"
+    return f"{count / 10**3:.3g}k" if count >= 10**4 else str(count)
 
 
 def versions() -> dict[str, str]:

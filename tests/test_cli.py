@@ -24,7 +24,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for task in TASKS:
         monkeypatch.setattr(task, "epochs", 1)
     monkeypatch.setattr("sklearn.manifold.TSNE", lambda n, **_: PCA(n))
-    monkeypatch.setattr("graphkit.cli._DEMO_THREADS", torch.get_num_threads())
+    monkeypatch.setattr("graphkit.cli.demo._DEMO_THREADS", torch.get_num_threads())
 
 
 @pytest.mark.usefixtures("quick")

@@ -114,6 +114,7 @@ class Experiment:
         self.device = torch.device(device)
         self.dataset = dataset.map(self._prepare)
         self.task = self._task()
+        self.build(0)  # what does not fit is said now
 
     def _prepare(self, graph: Any) -> Any:
         if self.settings["normalize"] and graph.x.is_floating_point():
@@ -250,7 +251,7 @@ class Experiment:
 
     def in_unit(self, score: float) -> float:
         """A score as it is reported."""
-        return 100 * score if self._is_share else score
+        return round(100 * score, 8) if self._is_share else score
 
 
 def parameter_groups(model: nn.Module, weight_decay: float | dict[str, float]) -> list[dict]:

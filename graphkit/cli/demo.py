@@ -1,46 +1,25 @@
-"""The command `graphkit`. Nothing heavy is imported before a command needs it."""
+"""`graphkit demo`: a node, an edge and a graph model."""
 
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-import graphkit
+from graphkit.cli._output import INTERRUPTED, check_folder, check_json, write
 
 if TYPE_CHECKING:
     from graphkit.demo import Outcome, Task
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-_INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
 # The demo's graphs are small: threads would mostly wait for each other. And with one alone its
 # numbers do not depend on how many cores there are.
 _DEMO_THREADS = 1
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
-        print(f"graphkit {graphkit.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def main(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    """Graph learning in PyTorch."""
-
-
-@app.command()
 def demo(
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each task, with seeds 0, 1, ...")] = 3,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("runs"),
@@ -49,11 +28,8 @@ def demo(
     ] = "",
 ) -> None:
     """Train a node, an edge and a graph model; show one table and draw three pictures."""
-    _check_folder(out, "--out")
-    if json_file not in ("", "-"):
-        _check_folder(Path(json_file).absolute().parent, "--json")
-        if Path(json_file).is_dir():
-            raise typer.BadParameter(f"expected a file, got the folder {json_file}")
+    check_folder(out, "--out")
+    check_json(json_file)
     # Standard output is for the results alone: progress goes elsewhere.
     aside = Console(stderr=True)
     console = aside if json_file == "-" else Console()
@@ -82,26 +58,9 @@ def demo(
             threads=_DEMO_THREADS,
             seconds=seconds,
         )
-        _write(json.dumps(found, indent=2), json_file)
+        write(json.dumps(found, indent=2), json_file)
     if not complete:
-        raise typer.Exit(_INTERRUPTED)
-
-
-@app.command()
-def info() -> None:
-    """Show versions, the engine, threads and where data sets lie."""
-    import torch
-
-    from graphkit import report
-    from graphkit.data import data_folder
-
-    lines: dict[str, Any] = report.versions()
-    lines["engine"] = report.engine()
-    lines["threads"] = torch.get_num_threads()
-    lines["data"] = data_folder()
-    width = max(map(len, lines))
-    for name, value in lines.items():
-        print(f"{name:<{width}}  {value}")
+        raise typer.Exit(INTERRUPTED)
 
 
 def _train(seeds: list[int], console: Console) -> tuple[list[tuple[Task, list[Outcome]]], bool]:
@@ -148,22 +107,3 @@ def _draw(trained: list[tuple[Task, list[Outcome]]], folder: Path, console: Cons
                 pictures.append(folder / f"{task.name}.png")
                 task.draw(outcomes, pictures[-1])
     return pictures
-
-
-def _write(text: str, file: str) -> None:
-    if file == "-":
-        print(text)
-    else:
-        Path(file).write_text(text + "\n", encoding="utf-8")
-
-
-def _check_folder(folder: Path, option: str) -> None:
-    """Make the folder and try to write there, so that nobody trains for nothing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise typer.BadParameter(
-            f"expected a folder to write to, got {folder}: {error.strerror}", param_hint=option
-        ) from None

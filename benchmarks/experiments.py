@@ -1,0 +1,119 @@
+"""Run the experiments of `experiments.yaml`, and keep their outcomes in `results/experiments.csv`.
+
+    python benchmarks/experiments.py planetoid            # a group
+    python benchmarks/experiments.py planetoid cora-gcn   # of it, one
+
+Data sets are looked for in the folder that `GRAPHKIT_DATA` names, else downloaded. A row that is
+there already is replaced by a new one.
+"""
+
+import argparse
+import csv
+import json
+import os
+import platform
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from rich.console import Console
+
+from graphkit import data, report
+from graphkit.experiment import PROTOCOLS
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "experiments.csv"
+KEY = ("dataset", "task", "model", "protocol", "changed")
+
+
+def name_of(entry: dict[str, Any]) -> str:
+    parts = (entry["dataset"], entry["model"], entry.get("protocol"), entry.get("task"))
+    return "-".join(part for part in parts if part)
+
+
+def row_of(entry: dict[str, Any], console: Console) -> dict[str, Any]:
+    """Run one experiment."""
+    kind = PROTOCOLS[entry.get("protocol", "split")]
+    changed = entry.get("settings", {})
+    experiment = kind(
+        data.load(entry["dataset"]), entry["model"], level=entry.get("task"), settings=changed
+    )
+    outcome = experiment.run(
+        range(entry["seeds"]),
+        on_seed=lambda trained, score: console.print(f"  {trained.seed}: {score:.2f}"),
+    )
+    if not outcome.complete:
+        raise KeyboardInterrupt
+    console.print(report.outcome_table(outcome))
+    published = outcome.published
+    versions = report.versions()
+    given = [f"--protocol {outcome.protocol}"] if outcome.protocol != "split" else []
+    given += [f"--task {outcome.task}"] if "task" in entry else []
+    given += [f"--set {name}={value}" for name, value in changed.items()]
+    return {
+        "date": date.today().isoformat(),
+        "dataset": outcome.dataset,
+        "split": outcome.split,
+        "task": outcome.task,
+        "model": outcome.model,
+        "protocol": outcome.protocol,
+        "changed": json.dumps(changed) if changed else "",
+        "metric": outcome.metric,
+        "unit": outcome.unit,
+        "seeds": len(outcome.seeds),
+        "mean": round(outcome.mean, 3),
+        "deviation": round(outcome.std or 0.0, 3),
+        "values": " ".join(f"{value:.3f}" for value in outcome.values),
+        "published": "" if published is None else published.value,
+        "published_deviation": "" if published is None else published.deviation or "",
+        "source": "" if published is None else published.source,
+        "selection": outcome.selection,
+        "parameters": outcome.parameters,
+        "settings": json.dumps(outcome.settings),
+        "engine": report.engine(),
+        **{name: versions[name] for name in ("graphkit", "torch", "numpy", "python")},
+        "machine": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
+        "command": " ".join(
+            ["graphkit run", entry["dataset"], entry["model"], f"--seeds {entry['seeds']}", *given]
+        ),
+    }
+
+
+def keep(row: dict[str, Any], table: Path) -> None:
+    """Put a row into a CSV file, in the place of an older one of the same experiment."""
+    rows = []
+    if table.is_file():
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    rows = [old for old in rows if any(old[key] != str(row[key]) for key in KEY)] + [row]
+    rows.sort(key=lambda row: [str(row[key]) for key in KEY])
+    new = table.with_name(f"{table.name}.new")
+    with new.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(new, table)
+
+
+def main() -> None:
+    groups = yaml.safe_load((HERE / "experiments.yaml").read_text(encoding="utf-8"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("group", choices=list(groups))
+    parser.add_argument("names", nargs="*", help="of the group only these, such as cora-gcn")
+    parser.add_argument("--csv", type=Path, default=RESULTS)
+    args = parser.parse_args()
+    console = Console(stderr=True)
+    known = [name_of(entry) for entry in groups[args.group]]
+    for name in args.names:
+        if name not in known:
+            parser.error(f"expected one of {', '.join(known)}; got {name}")
+    for entry in groups[args.group]:
+        if not args.names or name_of(entry) in args.names:
+            console.rule(name_of(entry))
+            keep(row_of(entry, console), args.csv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The command `graphkit`. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import graphkit
+from graphkit.cli.datasets import datasets
+from graphkit.cli.demo import demo
+from graphkit.cli.info import info
+from graphkit.cli.run import run
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+for command in (run, datasets, demo, info):
+    app.command()(command)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"graphkit {graphkit.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Graph learning in PyTorch."""
