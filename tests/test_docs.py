@@ -16,6 +16,7 @@ API = Path(__file__).parent.parent / "docs" / "api"
         ("graphkit.nn", "nn"),
         ("graphkit.data", "data"),
         ("graphkit.metrics", "metrics"),
+        ("graphkit.tasks", "tasks"),
     ],
 )
 def test_every_public_name_is_in_the_reference(module: str, page: str):

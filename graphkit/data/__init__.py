@@ -8,9 +8,12 @@ from graphkit.data.family import DataError
 from graphkit.data.features import normalize_features
 from graphkit.data.folder import data_folder
 from graphkit.data.grid import grid_edges
-from graphkit.data.links import LinkSplit, split_links
+from graphkit.data.links import LinkSplit, split_edges, split_links
 from graphkit.data.load import Available, available, load
 from graphkit.data.negatives import UnlinkedPairs, UnlinkedTargets
+from graphkit.data.ogb_evaluator import official_score
+from graphkit.data.scaffolds import split_by_scaffold
+from graphkit.data.smiles_csv import load_smiles_csv
 from graphkit.data.social import karate_club, les_miserables
 from graphkit.data.split import (
     Split,
@@ -40,9 +43,13 @@ __all__ = [
     "karate_club",
     "les_miserables",
     "load",
+    "load_smiles_csv",
     "longest_path",
     "normalize_features",
+    "official_score",
     "split_at_random",
+    "split_by_scaffold",
+    "split_edges",
     "split_folds",
     "split_links",
     "split_per_class",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from graphkit.data.negatives import UnlinkedPairs
+from graphkit.data.split import Split
 from graphkit.graph import Graph
 
 
@@ -106,6 +107,48 @@ def split_links(
         val_negative=negative[:, : negatives * num_val],
         test_negative=negative[:, negatives * num_val :],
     )
+
+
+def pair_numbers(graph: Graph) -> Tensor:
+    """``[E]`` a number for every edge, the same for edges that join the same nodes.
+
+    Of an undirected graph both directions have one number, of a directed one two.
+    """
+    a, b = graph.edge_index
+    if graph.is_undirected:
+        a, b = torch.minimum(a, b), torch.maximum(a, b)
+    return (a * graph.num_nodes + b).unique(return_inverse=True)[1]
+
+
+def split_edges(graph: Graph, train: float, val: float, *, seed: int) -> Split:
+    """Edges at random for training and validation, all others for the test.
+
+    Edges that join the same nodes, of an undirected graph in either direction, are in one part.
+
+    Args:
+        graph: A Graph with one set of nodes.
+        train, val: Shares of the joined pairs.
+        seed: One seed, one split, whatever the state of torch's own generator.
+
+    Returns:
+        Positions in `graph.edge_index`.
+
+    Raises:
+        ValueError: The graph is bipartite, or a part would be empty.
+    """
+    if graph.is_bipartite:
+        raise ValueError("graph: expected one set of nodes, got a bipartite graph")
+    pair = pair_numbers(graph)
+    n = int(pair.max()) + 1 if len(pair) else 0
+    num_train, num_val = round(train * n), round(val * n)
+    if min(num_train, num_val, n - num_train - num_val) < 1:
+        raise ValueError(f"train, val: expected pairs in every part of {n}, got {train} and {val}")
+    part = torch.full((n,), 2)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    part[order[:num_train]] = 0
+    part[order[num_train : num_train + num_val]] = 1
+    part = part[pair.cpu()]
+    return Split(*((part == number).nonzero().flatten() for number in range(3)))
 
 
 def _once(graph: Graph, directed: bool) -> Tensor:

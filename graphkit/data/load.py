@@ -8,22 +8,27 @@ checks them against the card, calls the family's `read` and checks what came out
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 from graphkit.data import (
+    bitcoin,
     blogcatalog,
     bundled,
     collab,
     geom_gcn,
     gnn_benchmark,
     heterophilous,
+    moleculenet,
     musae,
     ogb,
     planetoid,
+    qm9,
     reddit_threads,
     toys,
     tu,
@@ -36,19 +41,26 @@ from graphkit.data.folder import cache_folder, data_folder
 from graphkit.data.verify import check_contents, check_files
 
 FAMILIES: tuple[Family, ...] = (
+    bitcoin.FAMILY,
     blogcatalog.FAMILY,
     bundled.FAMILY,
     collab.FAMILY,
     geom_gcn.FAMILY,
     gnn_benchmark.FAMILY,
     heterophilous.FAMILY,
+    moleculenet.FAMILY,
     musae.FAMILY,
     ogb.FAMILY,
     planetoid.FAMILY,
+    qm9.FAMILY,
     reddit_threads.FAMILY,
     toys.FAMILY,
     tu.FAMILY,
 )
+
+
+# What readers raise for files that do not hold what they should.
+_UNREADABLE = (ValueError, LookupError, EOFError, OSError, BadZipFile, zlib.error)
 
 
 def load(name: str, *, folder: Path | str | None = None, download: bool = True) -> Dataset:
@@ -77,7 +89,13 @@ def load(name: str, *, folder: Path | str | None = None, download: bool = True) 
         check_files(card, place)
     if family.pickled:
         _refuse_unknown(family.files(name), card)
-    dataset = family.read(name, place)
+    try:
+        dataset = family.read(name, place)
+    except _UNREADABLE as error:
+        raise DataError(
+            f"{name}: cannot be read from {place}, so its files are truncated, altered or of "
+            f"another kind: {type(error).__name__}: {error}"
+        ) from error
     if card is not None:
         check_contents(card, dataset)
     return dataset
@@ -197,4 +215,5 @@ def _places(folder: Path | str | None) -> Iterator[Path]:
 def _writable_folder() -> Path:
     """Where to download to."""
     given = data_folder()
-    return given if given.is_dir() and os.access(given, os.W_OK) else cache_folder()
+    there = next(folder for folder in (given, *given.absolute().parents) if folder.exists())
+    return given if os.access(there, os.W_OK) else cache_folder()

@@ -1,8 +1,18 @@
 """What is predicted, on nodes, edges or graphs: loss, metric, head and rule of selection in one."""
 
+from graphkit.tasks.edge import EdgeTask, EndsHead
 from graphkit.tasks.graph import GraphTask
 from graphkit.tasks.link import LinkTask
 from graphkit.tasks.node import NodeTask
 from graphkit.tasks.task import Phase, Phases, Task
 
-__all__ = ["GraphTask", "LinkTask", "NodeTask", "Phase", "Phases", "Task"]
+__all__ = [
+    "EdgeTask",
+    "EndsHead",
+    "GraphTask",
+    "LinkTask",
+    "NodeTask",
+    "Phase",
+    "Phases",
+    "Task",
+]

@@ -1,12 +1,14 @@
 """Link splits: what nobody may see stays unseen."""
 
+from itertools import combinations
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from graphkit.data import LinkSplit, les_miserables, split_links
+from graphkit.data import LinkSplit, check_split, les_miserables, split_edges, split_links
 from graphkit.graph import Graph
 
 
@@ -135,3 +137,25 @@ def test_what_cannot_be_split(graph: Graph, split: LinkSplit):
         split_links(graph, negatives=40, seed=0)
     with pytest.raises(ValueError, match=r"supervised: expected a share .* got 1\.0"):
         split.draw(1.0, torch.Generator())
+
+
+@given(st.integers(0, 2**31), st.booleans())
+def test_edges_of_a_pair_are_in_one_part(seed: int, directed: bool):
+    ends = torch.randint(12, (2, 60), generator=torch.Generator().manual_seed(seed))
+    if not directed:
+        ends = torch.cat([ends, ends.flip(0)], dim=1)
+    graph = Graph(ends, 12, undirected=not directed)  # loops, duplicates
+    split = split_edges(graph, 0.5, 0.2, seed=seed)
+    check_split(split, graph.num_edges)
+    assert sum(map(len, split)) == graph.num_edges
+    parts = [graph.edge_index[:, part] for part in split]
+    joined = [set(map(tuple, part.T.tolist())) if directed else pairs(part) for part in parts]
+    for a, b in combinations(joined, 2):
+        assert not a & b
+
+
+def test_edges_that_cannot_be_split(graph: Graph):
+    with pytest.raises(ValueError, match="train, val: expected pairs in every part of 254"):
+        split_edges(graph, 0.9, 0.1, seed=0)
+    with pytest.raises(ValueError, match="graph: expected one set of nodes"):
+        split_edges(Graph(torch.tensor([[0, 1], [1, 2]]), (2, 3)), 0.5, 0.2, seed=0)
