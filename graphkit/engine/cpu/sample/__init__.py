@@ -1,0 +1,1 @@
+"""Kernels that draw neighbours, walks and pairs at random, compiled by Numba."""
