@@ -71,6 +71,10 @@ class FromStart(nn.Module):
         return self.layer(x, x.flip(-1), edge_index, **edges)
 
 
+def matrices() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(F_EDGE, 5), nn.Tanh(), nn.Linear(5, 4 * F_IN))
+
+
 def pna(m: Any, out: int = 4, aggr: Any = MEAN_EXTREMA, scale: Any = SCALERS, **kwargs: Any):
     return m.PNAConv(F_IN, out, list(aggr), list(scale), HISTOGRAM, **kwargs)
 
@@ -341,6 +345,46 @@ ROWS = [
     Row("RGCNConv", "root_weight=False", lambda m: rgcn(m, F_IN, 4, root_weight=False), ALL),
     Row("RGCNConv", "bias=False", lambda m: rgcn(m, F_IN, 9, bias=False), ALL),
     Row("RGCNConv", "flow reversed", lambda m: rgcn(m, F_IN, 4, flow="target_to_source")),
+    Row("NNConv", "edge_attr", lambda m: m.NNConv(F_IN, 4, matrices()), ALL, **FEATURES),
+    Row(
+        "NNConv",
+        "nn=Linear, aggr=mean",
+        lambda m: m.NNConv((F_IN, F_IN), 4, nn.Linear(F_EDGE, 4 * F_IN, bias=False), "mean"),
+        ALL,
+        **FEATURES,
+    ),
+    Row("NNConv", "aggr=max", lambda m: m.NNConv(F_IN, 4, matrices(), "max"), ALL, **FEATURES),
+    Row(
+        "NNConv",
+        "nn ends in Tanh",
+        lambda m: m.NNConv(F_IN, 4, nn.Sequential(matrices(), nn.Tanh())),
+        ALL,
+        **FEATURES,
+    ),
+    Row(
+        "NNConv",
+        "root_weight=False, bias=False",
+        lambda m: m.NNConv(F_IN, 4, matrices(), root_weight=False, bias=False),
+        ALL,
+        **FEATURES,
+    ),
+    Row("LGConv", "normalize", lambda m: m.LGConv()),
+    Row("LGConv", "edge_weight", lambda m: m.LGConv(), **WEIGHT),
+    Row("LGConv", "normalize=False, edge_weight", lambda m: m.LGConv(False), **WEIGHT),
+    Row("LGConv", "flow reversed", lambda m: m.LGConv(flow="target_to_source")),
+    Row("ARMAConv", "one layer", lambda m: m.ARMAConv(F_IN, 4, act=torch.tanh)),
+    Row("ARMAConv", "stacks, layers", lambda m: m.ARMAConv(F_IN, 4, 2, 3, act=torch.tanh)),
+    Row(
+        "ARMAConv",
+        "shared_weights, edge_weight",
+        lambda m: m.ARMAConv(F_IN, 4, 2, 3, True, act=torch.tanh),
+        **WEIGHT,
+    ),
+    Row("ARMAConv", "act=None, bias=False", lambda m: m.ARMAConv(F_IN, 4, act=None, bias=False)),
+    Row("AGNNConv", "beta learnt", lambda m: m.AGNNConv()),
+    Row("AGNNConv", "requires_grad=False", lambda m: m.AGNNConv(False)),
+    Row("AGNNConv", "add_self_loops=False", lambda m: m.AGNNConv(add_self_loops=False)),
+    Row("AGNNConv", "flow reversed", lambda m: m.AGNNConv(flow="target_to_source")),
     Row("GCN", "out_channels", lambda m: m.GCN(F_IN, 8, 3, 5, act="tanh"), **WEIGHT),
     Row("GCN", "norm=batch_norm, jk=cat", lambda m: m.GCN(F_IN, 8, 2, 5, act="tanh", **BN_JK)),
     Row("GraphSAGE", "jk=lstm", lambda m: m.GraphSAGE(F_IN, 8, 2, act="tanh", jk="lstm")),

@@ -1,7 +1,9 @@
 """Graph layers; one paper, one file."""
 
 from graphkit.nn.conv.aggregate_combine_conv import AggregateCombineConv
+from graphkit.nn.conv.agnn_conv import AGNNConv
 from graphkit.nn.conv.appnp import APPNP
+from graphkit.nn.conv.arma_conv import ARMAConv
 from graphkit.nn.conv.cheb_conv import ChebConv
 from graphkit.nn.conv.edge_conv import EdgeConv
 from graphkit.nn.conv.gat_conv import GATConv
@@ -13,6 +15,8 @@ from graphkit.nn.conv.gin_conv import GINConv
 from graphkit.nn.conv.gine_conv import GINEConv
 from graphkit.nn.conv.gps_conv import GPSConv
 from graphkit.nn.conv.graph_conv import GraphConv
+from graphkit.nn.conv.lg_conv import LGConv
+from graphkit.nn.conv.nn_conv import NNConv
 from graphkit.nn.conv.pna_conv import PNAConv
 from graphkit.nn.conv.res_gated_graph_conv import ResGatedGraphConv
 from graphkit.nn.conv.rgcn_conv import RGCNConv
@@ -23,6 +27,8 @@ from graphkit.nn.conv.transformer_conv import TransformerConv
 
 __all__ = [
     "APPNP",
+    "AGNNConv",
+    "ARMAConv",
     "AggregateCombineConv",
     "ChebConv",
     "EdgeConv",
@@ -35,6 +41,8 @@ __all__ = [
     "GINEConv",
     "GPSConv",
     "GraphConv",
+    "LGConv",
+    "NNConv",
     "PNAConv",
     "RGCNConv",
     "ResGatedGraphConv",
