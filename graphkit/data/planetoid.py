@@ -36,7 +36,8 @@ def _read(name: str, folder: Path) -> Dataset:
     Nodes are numbered: the labelled ones of the training part, the other known ones, then those
     of the test part, whose rows in the files `tx` and `ty` are in the order of `test.index`.
     Self-loops are left out and duplicated edges are given once. Nodes of the test range that are
-    missing in the files (15 of CiteSeer's) have no features and class 0, and are in no part.
+    missing in the files (15 of CiteSeer's) have edges, but no features; they are in no part and
+    count as class 0.
     """
     import scipy.sparse
 
