@@ -2,6 +2,7 @@
 
 from graphkit.nn import aggr
 from graphkit.nn.block import GraphNetwork
+from graphkit.nn.checkpoint import freeze, load_encoder, save_encoder, thaw
 from graphkit.nn.conv import (
     APPNP,
     AggregateCombineConv,
@@ -110,11 +111,15 @@ __all__ = [
     "VirtualNode",
     "aggr",
     "dropout",
+    "freeze",
     "global_add_pool",
     "global_max_pool",
     "global_mean_pool",
     "global_min_pool",
+    "load_encoder",
+    "save_encoder",
     "softmax",
+    "thaw",
     "to_dense_adj",
     "to_dense_batch",
 ]
