@@ -40,3 +40,13 @@ class Aggregation(nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+def groups_of(
+    x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None
+) -> ops.Segments:
+    """Which rows of ``x`` belong together, sorted once for an ``index`` or ``ptr``."""
+    groups = ops.segments(index, ptr, dim_size)
+    if len(x) != groups.num_edges:
+        raise ValueError(f"x: expected {groups.num_edges} entries, as index has, got {len(x)}")
+    return groups

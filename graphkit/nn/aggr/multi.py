@@ -9,15 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.engine.plan import Reduction
+from graphkit.nn.aggr.attention import AttentionalAggregation
 from graphkit.nn.aggr.base import Aggregation
 from graphkit.nn.aggr.basic import (
     MaxAggregation,
     MeanAggregation,
     MinAggregation,
+    MulAggregation,
+    PowerMeanAggregation,
     SoftmaxAggregation,
     StdAggregation,
     SumAggregation,
+    VarAggregation,
 )
+from graphkit.nn.aggr.lstm import LSTMAggregation
+from graphkit.nn.aggr.quantile import MedianAggregation, QuantileAggregation
+from graphkit.nn.aggr.set2set import Set2Set
 
 
 class MultiAggregation(Aggregation):
@@ -81,15 +88,23 @@ _BY_NAME: dict[str, type[Aggregation]] = {
     "mean": MeanAggregation,
     "max": MaxAggregation,
     "min": MinAggregation,
+    "mul": MulAggregation,
+    "var": VarAggregation,
     "std": StdAggregation,
     "softmax": SoftmaxAggregation,
+    "powermean": PowerMeanAggregation,
+    "median": MedianAggregation,
+    "quantile": QuantileAggregation,
+    "lstm": LSTMAggregation,
+    "attentional": AttentionalAggregation,
+    "set2set": Set2Set,
 }
 
 
 def aggregation(aggr: str | Sequence[str | nn.Module] | nn.Module, **kwargs) -> nn.Module:
     """The module for a name, a list of names or a module.
 
-    Names may be written as "sum", "Sum" or "SumAggregation".
+    Names may be written as "sum", "Sum" or "SumAggregation", "power_mean" or "PowerMean".
 
     Raises:
         ValueError: for a name that is not known.
@@ -98,7 +113,7 @@ def aggregation(aggr: str | Sequence[str | nn.Module] | nn.Module, **kwargs) -> 
         return aggr
     if isinstance(aggr, (list, tuple)):
         return MultiAggregation(aggr, **kwargs)
-    name = str(aggr).lower().removesuffix("aggregation")
+    name = str(aggr).lower().replace("_", "").removesuffix("aggregation")
     if name not in _BY_NAME:
         raise ValueError(
             f"aggr: expected one of {sorted(_BY_NAME)}, a list or a module; got {aggr!r}"
