@@ -4,15 +4,18 @@ from graphkit.data.batches import Batches
 from graphkit.data.checks import check_split, check_targets
 from graphkit.data.dataset import Dataset
 from graphkit.data.digits import digits_neighbours, digits_pixels
+from graphkit.data.edge_list import load_csv, load_edge_list
 from graphkit.data.family import DataError
 from graphkit.data.features import normalize_features
 from graphkit.data.folder import data_folder
+from graphkit.data.graphml import load_graphml
 from graphkit.data.grid import grid_edges
 from graphkit.data.links import LinkSplit, split_edges, split_links
 from graphkit.data.load import Available, available, load
 from graphkit.data.negatives import UnlinkedPairs, UnlinkedTargets
 from graphkit.data.ogb_evaluator import official_score
 from graphkit.data.scaffolds import split_by_scaffold
+from graphkit.data.scenes import digit_scenes
 from graphkit.data.smiles_csv import load_smiles_csv
 from graphkit.data.social import karate_club, les_miserables
 from graphkit.data.split import (
@@ -37,12 +40,16 @@ __all__ = [
     "check_split",
     "check_targets",
     "data_folder",
+    "digit_scenes",
     "digits_neighbours",
     "digits_pixels",
     "grid_edges",
     "karate_club",
     "les_miserables",
     "load",
+    "load_csv",
+    "load_edge_list",
+    "load_graphml",
     "load_smiles_csv",
     "longest_path",
     "normalize_features",
