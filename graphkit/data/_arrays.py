@@ -8,6 +8,7 @@ import pickle
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,8 +16,7 @@ import numpy as np
 
 from graphkit.data.family import DataError
 
-_BLANK = re.compile(r"(?<![^,\n])(?=[,\n])")
-
+_BLANK = re.compile(r"(?<![^,])(?=[,\r\n])")
 
 # What numpy's arrays and numbers are pickled as, by its first and its second generation.
 _MADE_OF = {
@@ -32,6 +32,8 @@ _MADE_OF = {
 
 
 class _ArrayUnpickler(pickle.Unpickler):
+    """Makes arrays and plain values, and nothing else."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _MADE_OF:
             raise pickle.UnpicklingError(f"{module}.{name} is none of what arrays are made of")
@@ -68,13 +70,17 @@ def read_csv(path: Path, dtype: Any, *, blank: bool = False) -> np.ndarray:
     Raises:
         DataError: The file is damaged, or a line does not hold as many numbers as the first.
     """
-    text = read_text(path)
-    if blank:
-        text = _BLANK.sub("nan", text)
+    source: Any = _filled_lines(path) if blank else path
     try:
-        return np.loadtxt(text.splitlines(), dtype=dtype, delimiter=",", ndmin=2, comments=None)
-    except ValueError as error:
-        raise DataError(f"{path}: expected lines of numbers: {error}") from None
+        return np.loadtxt(source, dtype=dtype, delimiter=",", ndmin=2, comments=None)
+    except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
+        raise DataError(f"{path}: expected lines of numbers, not cut short: {error}") from None
+
+
+def _filled_lines(path: Path) -> Iterator[str]:
+    with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as lines:
+        for line in lines:
+            yield _BLANK.sub("nan", line)
 
 
 def read_saved_arrays(path: Path) -> dict[str, Any]:
@@ -89,21 +95,25 @@ def read_saved_arrays(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
-            if zipfile.is_zipfile(file):
-                found = _read_zip(file)
-            else:
-                file.seek(0)
-                for _ in range(3):  # a magic number, a version, and how the machine orders bytes
-                    _ArrayUnpickler(file).load()
-                found = _ArrayUnpickler(file).load()
-    except (pickle.UnpicklingError, EOFError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise DataError(f"{path}: expected arrays saved by torch.save: {error}") from None
+            found = _read_zip(file) if zipfile.is_zipfile(file) else _read_old(file)
+    except Exception as error:  # a damaged pickle may fail in any way
+        raise DataError(
+            f"{path}: expected arrays saved by torch.save: {type(error).__name__}: {error}"
+        ) from None
     if not isinstance(found, dict):
         raise DataError(f"{path}: expected a dict of arrays, got {type(found).__name__}")
     return found
 
 
 def _read_zip(file: IO[bytes]) -> Any:
+    """What torch.save writes since torch 1.6: an archive with the pickle in it."""
     with zipfile.ZipFile(file) as archive:
         name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
         return _ArrayUnpickler(io.BytesIO(archive.read(name))).load()
+
+
+def _read_old(file: IO[bytes]) -> Any:
+    """What it wrote before: pickles of a magic number, a version, facts of the machine, and then
+    of what was saved."""
+    file.seek(0)
+    return [_ArrayUnpickler(file).load() for _ in range(4)][-1]

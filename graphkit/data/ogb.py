@@ -7,6 +7,7 @@ is written beside the files.
 from __future__ import annotations
 
 import csv
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from graphkit.data._arrays import read_csv, read_saved_arrays, read_text
-from graphkit.data.checks import check_split
+from graphkit.data.checks import check_split, check_targets
 from graphkit.data.dataset import Dataset
 from graphkit.data.family import DataError, Family, RawFile
 from graphkit.data.links import LinkSplit
@@ -33,10 +34,9 @@ def _files(name: str) -> list[RawFile]:
     kind = level(name)
     raw = ["num-node-list", "num-edge-list", "edge", *(f"{part}-feat" for part in facts.features)]
     raw += [] if kind == "link" else [f"{kind}-label"]
-    # The species of ogbn-proteins lie under another name than OGB's own table gives.
-    raw += ["species" if part == "node_species" else part for part in facts.further]
     ending = ".pt" if kind == "link" else ".csv.gz"
     needed = [f"raw/{part}.csv.gz" for part in raw]
+    needed += [f"raw/{_further_file(part)}" for part in facts.further]
     needed += [f"split/{facts.split}/{part}{ending}" for part in ("train", "valid", "test")]
     optional = ["RELEASE_v1.txt"]
     if name.startswith("ogbg-mol"):
@@ -45,6 +45,11 @@ def _files(name: str) -> list[RawFile]:
         RawFile(f"{here}/{file}", f"{_URL}/{facts.archive}.zip", f"{inside}/{file}", file in needed)
         for file in (*needed, *optional)
     ]
+
+
+def _further_file(name: str) -> str:
+    # In ogbn-proteins it has another name than OGB's own table gives.
+    return "species.csv.gz" if name == "node_species" else f"{name}.csv.gz"
 
 
 def _folder(name: str) -> str:
@@ -57,7 +62,7 @@ def _read(name: str, folder: Path) -> Dataset:
     if releases and "RELEASE_v1.txt" not in releases:
         raise DataError(f"{place}: expected release 1 of {name}, got {', '.join(releases)}")
     read = {"graph": _read_graphs, "node": _read_nodes, "link": _read_links}[level(name)]
-    return read(name, SETS[name], place)
+    return read(name, SETS[name], place)  # what does not fit raises a ValueError; `load` explains
 
 
 def _read_graphs(name: str, facts: Facts, place: Path) -> Dataset:
@@ -66,7 +71,7 @@ def _read_graphs(name: str, facts: Facts, place: Path) -> Dataset:
     further: dict[str, Any] = {}
     molecules = place / "mapping/mol.csv.gz"
     if molecules.is_file():
-        lines = csv.DictReader(read_text(molecules).splitlines())
+        lines = csv.DictReader(StringIO(read_text(molecules), newline=""))
         further["smiles"] = [line["smiles"].strip() for line in lines]
     return Dataset(
         name=name,
@@ -146,28 +151,26 @@ def _read_graph(facts: Facts, place: Path) -> Graph:
     if "edge" in facts.features:
         edge_attrs["edge_attr"] = _read_rows(raw / "edge-feat.csv.gz", None, edges)
     for name in facts.further:
-        if name.startswith("node_"):
-            file = "species" if name == "node_species" else name
-            node_attrs[name] = _read_rows(raw / f"{file}.csv.gz", None, nodes)
+        of_nodes = name.startswith("node_")
+        rows = _read_rows(raw / _further_file(name), None, nodes if of_nodes else edges).view(-1)
+        if of_nodes:
+            node_attrs[name] = rows
         else:
-            edge_attrs[name] = _read_rows(raw / f"{name}.csv.gz", None, edges)
+            edge_attrs[name] = rows.float() if name == "edge_weight" else rows
     if facts.inverse:  # both directions of an edge follow each other
         ends = torch.stack([ends, ends.flip(0)], dim=2).flatten(1)
         edge_attrs = {name: rows.repeat_interleave(2, dim=0) for name, rows in edge_attrs.items()}
     if len(num_nodes) > 1:
         each = num_edges * 2 if facts.inverse else num_edges
         ends = ends + ptr[:-1].repeat_interleave(each)
-    try:
-        return Graph(
-            ends,
-            nodes,
-            ptr=ptr if len(num_nodes) > 1 else None,
-            undirected=True if facts.inverse else None,
-            node_attrs=node_attrs,
-            edge_attrs=edge_attrs,
-        )
-    except ValueError as error:
-        raise DataError(f"{raw}: files that do not fit together: {error}") from None
+    return Graph(
+        ends,
+        nodes,
+        ptr=ptr if len(num_nodes) > 1 else None,
+        undirected=True if facts.inverse else None,
+        node_attrs=node_attrs,
+        edge_attrs=edge_attrs,
+    )
 
 
 def _read_counts(path: Path) -> Tensor:
@@ -195,16 +198,16 @@ def _read_labels(facts: Facts, path: Path, expected: int) -> Tensor:
     if rows.shape != (expected, columns):
         raise DataError(f"{path}: expected {expected} lines of {columns}, got {rows.shape}")
     y = torch.from_numpy(rows)
-    return y.long().view(-1) if facts.kind == "multiclass" else y
+    if facts.kind == "multiclass" and not bool(y.isnan().any()):
+        y = y.long().view(-1)
+    check_targets(y, facts.kind, facts.outputs)
+    return y
 
 
 def _read_split(facts: Facts, place: Path, n: int) -> Split:
     folder = place / "split" / facts.split
     split = Split(*(_read_counts(folder / f"{part}.csv.gz") for part in ("train", "valid", "test")))
-    try:
-        check_split(split, n)
-    except ValueError as error:
-        raise DataError(f"{folder}: {error}") from None
+    check_split(split, n)
     return split
 
 

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from io import StringIO
 from math import isfinite, nan
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from graphkit.convert import from_smiles
 from graphkit.data._arrays import read_text
+from graphkit.data.checks import check_targets
 from graphkit.data.dataset import Dataset, Kind
 from graphkit.data.scaffolds import split_by_scaffold
 from graphkit.data.split import Split, split_at_random
@@ -70,6 +72,7 @@ def load_smiles_csv(
         raise ValueError(f"{path}: expected at least 10 molecules to split, got {n}")
     labels = bool(((table.y == 0) | (table.y == 1) | table.y.isnan()).all())
     kind: Kind = "multilabel" if labels else "regression"
+    check_targets(table.y, kind, table.y.size(1))
     return Dataset(
         name=path.name.split(".")[0].lower(),
         title=path.name.split(".")[0],
@@ -118,7 +121,7 @@ def read_table(
 
     If no targets are named, they are all columns but that of SMILES and the `ignored`.
     """
-    rows = csv.reader(read_text(path).removeprefix("\ufeff").splitlines())
+    rows = csv.reader(StringIO(read_text(path).removeprefix("\ufeff"), newline=""))
     header = [name.strip() for name in next(rows, [])]
     smiles_at = _find(path, header, "smiles_column", smiles_column)
     if target_columns is None:
