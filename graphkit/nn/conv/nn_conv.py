@@ -120,6 +120,12 @@ class NNConv(MessagePassing):
         last: Any = layers.pop() if layers else None
         if type(last) not in (torch.nn.Linear, Linear) or not commutes(self, NNConv):
             return None  # a subclass of Linear may do something else
+        entries = self.in_channels_l * self.out_channels
+        if last.out_features != entries:
+            raise ValueError(
+                f"nn: expected {entries} outputs (in_channels * out_channels), "
+                f"got {last.out_features}"
+            )
         z = torch.nn.Sequential(*layers)(edge_attr)
         matrices = last.weight.t()
         if last.bias is not None:  # one more matrix, whose z is 1
