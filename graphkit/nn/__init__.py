@@ -29,7 +29,13 @@ from graphkit.nn.conv import (
     TAGConv,
     TransformerConv,
 )
-from graphkit.nn.dense import to_dense_adj, to_dense_batch
+from graphkit.nn.dense import (
+    DenseGCNConv,
+    DenseSAGEConv,
+    dense_diff_pool,
+    to_dense_adj,
+    to_dense_batch,
+)
 from graphkit.nn.dropout import Dropout, dropout
 from graphkit.nn.encoders import AtomEncoder, BondEncoder, CategoricalEncoder
 from graphkit.nn.linear import Linear
@@ -40,6 +46,7 @@ from graphkit.nn.models import (
     GCNII,
     GIN,
     MLP,
+    PNA,
     BasicGNN,
     ConvStack,
     EdgeHead,
@@ -51,6 +58,8 @@ from graphkit.nn.models import (
 )
 from graphkit.nn.norm import BatchNorm, GraphNorm, InstanceNorm, LayerNorm, PairNorm
 from graphkit.nn.pool import (
+    SAGPooling,
+    TopKPooling,
     global_add_pool,
     global_max_pool,
     global_mean_pool,
@@ -65,6 +74,7 @@ __all__ = [
     "GCNII",
     "GIN",
     "MLP",
+    "PNA",
     "AGNNConv",
     "ARMAConv",
     "AggregateCombineConv",
@@ -75,6 +85,8 @@ __all__ = [
     "CategoricalEncoder",
     "ChebConv",
     "ConvStack",
+    "DenseGCNConv",
+    "DenseSAGEConv",
     "Dropout",
     "EdgeConv",
     "EdgeHead",
@@ -105,11 +117,14 @@ __all__ = [
     "RGCNConv",
     "ResGatedGraphConv",
     "SAGEConv",
+    "SAGPooling",
     "SGConv",
     "TAGConv",
+    "TopKPooling",
     "TransformerConv",
     "VirtualNode",
     "aggr",
+    "dense_diff_pool",
     "dropout",
     "freeze",
     "global_add_pool",

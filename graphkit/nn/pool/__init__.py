@@ -1,4 +1,4 @@
-"""Readouts: one row per graph from the rows of its nodes."""
+"""Readouts, one row per graph from the rows of its nodes; and graphs with fewer nodes."""
 
 from graphkit.nn.pool.readout import (
     global_add_pool,
@@ -6,5 +6,14 @@ from graphkit.nn.pool.readout import (
     global_mean_pool,
     global_min_pool,
 )
+from graphkit.nn.pool.sag import SAGPooling
+from graphkit.nn.pool.top_k import TopKPooling
 
-__all__ = ["global_add_pool", "global_max_pool", "global_mean_pool", "global_min_pool"]
+__all__ = [
+    "SAGPooling",
+    "TopKPooling",
+    "global_add_pool",
+    "global_max_pool",
+    "global_mean_pool",
+    "global_min_pool",
+]
