@@ -88,28 +88,30 @@ def outcome_table(outcome: Outcome) -> Table:
     from rich.table import Table
 
     about = outcome.published
-    notes = [f"split: {outcome.split}", f"selection: {outcome.selection}"]
+    unit = "runs" if outcome.protocol == "split" else "folds"
+    notes = [
+        f"{outcome.task} task, {len(outcome.seeds)} {unit}, {outcome.parameters:,} parameters",
+        f"split: {outcome.split}",
+        f"selection: {outcome.selection}",
+    ]
     if about is not None:
         notes.append(f"published: {about.source}")
     if not outcome.complete:
         notes.append("interrupted: these are the runs that were finished")
     out = Table(box=box.SIMPLE_HEAD, caption="\n".join(notes), caption_justify="left")
     out.collapse_padding, out.pad_edge = True, False
-    for heading in ("data", "task", "model", "metric"):
-        out.add_column(heading, overflow="fold")
-    for heading in ("mean ± deviation", "runs", "published", "parameters", "s/epoch"):
+    for heading in ("data", "model", "metric"):
+        out.add_column(heading, no_wrap=True)
+    for heading in ("mean ± deviation", "published", "s/epoch"):
         out.add_column(heading, justify="right", no_wrap=True)
     digits = 2 if outcome.unit == "%" else 3
     seconds = outcome.seconds_per_epoch
     out.add_row(
         outcome.dataset,
-        outcome.task,
         outcome.model,
         f"{outcome.metric} {outcome.unit}".strip(),
         _spread(outcome.mean, outcome.std, digits) if outcome.values else "–",
-        str(len(outcome.seeds)),
         "–" if about is None else _spread(about.value, about.deviation, 2),
-        f"{outcome.parameters:,}" if outcome.parameters else "",
         "" if seconds is None else f"{seconds:.3g}",
     )
     return out

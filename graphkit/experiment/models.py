@@ -129,6 +129,7 @@ def _stack(conv: Callable[[int, int, bool, int | None, Interface, Settings], nn.
             residual=s.residual,
             jk=s.jk,
             plain_last=io.plain_last,
+            virtual_node=s.virtual_node,
         )
 
     return build
@@ -205,8 +206,10 @@ class _GPS(nn.Module):
         self.first = Linear(io.features, s.hidden)  # type: ignore[arg-type]
         self.layers = nn.ModuleList()
         for _ in range(s.layers):
-            edge_dim = io.edges if isinstance(io.edges, int) and io.edges else None
+            edge_dim = s.hidden if isinstance(io.edges, list) else io.edges or None
             local = _gin(s.hidden, s.hidden, False, edge_dim, io, s)
+            if isinstance(io.edges, list):
+                local = _WithCategories(local, io.edges, s.hidden)
             self.layers.append(
                 GPSConv(s.hidden, local, heads=s.heads, dropout=s.dropout, norm=s.norm)
             )

@@ -1,6 +1,6 @@
 """Models from layers: encoders of any depth, and heads to put on them."""
 
-from graphkit.nn.models.basic_gnn import GAT, GCN, GIN, BasicGNN, GraphSAGE
+from graphkit.nn.models.basic_gnn import GAT, GCN, GIN, PNA, BasicGNN, GraphSAGE
 from graphkit.nn.models.gcnii import GCNII
 from graphkit.nn.models.heads import EdgeHead, GraphHead, NodeHead, Predictor
 from graphkit.nn.models.jumping_knowledge import JumpingKnowledge
@@ -13,6 +13,7 @@ __all__ = [
     "GCNII",
     "GIN",
     "MLP",
+    "PNA",
     "BasicGNN",
     "ConvStack",
     "EdgeHead",

@@ -9,12 +9,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from graphkit.graph import Graph
-from graphkit.nn.conv import GATConv, GATv2Conv, GCNConv, GINConv, SAGEConv
+from graphkit.nn.conv import GATConv, GATv2Conv, GCNConv, GINConv, PNAConv, SAGEConv
 from graphkit.nn.inits import reset
 from graphkit.nn.message_passing import MessagePassing
 from graphkit.nn.models.jumping_knowledge import JumpingKnowledge
 from graphkit.nn.models.mlp import MLP
 from graphkit.nn.resolver import activation_of, norm_of, takes_batch
+from graphkit.nn.virtual_node import VirtualNode
 
 
 class BasicGNN(nn.Module):
@@ -41,6 +42,8 @@ class BasicGNN(nn.Module):
             the two have one size (He et al. 2016).
         plain_last: leave normalisation, activation and dropout out of the last layer. Where a
             head reads the features of a graph, it is better off with them.
+        virtual_node: tie all nodes of a graph to a :class:`~graphkit.nn.VirtualNode`, before every
+            layer; `in_channels` must be `hidden_channels` then.
         jk: None; or how to combine the features of all layers, "last", "cat", "max" or "lstm",
             after which a linear map gives the output.
         **kwargs: of the layers.
@@ -64,6 +67,7 @@ class BasicGNN(nn.Module):
         jk: str | None = None,
         residual: bool = False,
         plain_last: bool = True,
+        virtual_node: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__()
@@ -85,6 +89,11 @@ class BasicGNN(nn.Module):
             raise ValueError(
                 f"plain_last: expected True, as out_channels={out_channels} differs from "
                 f"hidden_channels={hidden_channels}, got False"
+            )
+        if virtual_node and in_channels != hidden_channels:
+            raise ValueError(
+                f"virtual_node: expected False, as in_channels={in_channels} differs from "
+                f"hidden_channels={hidden_channels}, got True"
             )
         self.plain_last = plain_last and jk is None
         to_output = self.plain_last and out_channels is not None
@@ -108,6 +117,7 @@ class BasicGNN(nn.Module):
             copy.deepcopy(after_last if i == num_layers - 1 else after_hidden)  # type: ignore[misc]
             for i in range(num_layers)
         )
+        self.virtual = VirtualNode(hidden_channels, num_layers, dropout) if virtual_node else None
         self.supports_norm_batch = isinstance(one, nn.Module) and takes_batch(one)
         if jk is not None:
             if jk != "last":
@@ -135,16 +145,20 @@ class BasicGNN(nn.Module):
         batch_size: int | None = None,
     ) -> Tensor:
         """``[N, out_channels]``; ``batch`` and ``batch_size`` are for normalisations that work
-        graph by graph, and taken from a batched Graph if not given."""
-        if batch is None and self.supports_norm_batch and isinstance(edge_index, Graph):
+        graph by graph, and for the virtual node; they are
+        taken from a batched Graph if not given."""
+        by_graph = self.supports_norm_batch or self.virtual is not None
+        if batch is None and by_graph and isinstance(edge_index, Graph):
             batch, batch_size = edge_index.batch, edge_index.num_graphs
         edges = {}
         if self.supports_edge_weight:
             edges["edge_weight"] = edge_weight
         if self.supports_edge_attr:
             edges["edge_attr"] = edge_attr
-        xs = []
+        xs, v = [], None
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            if self.virtual is not None:
+                x, v = self.virtual(x, v, i, batch, batch_size)
             before, x = x, conv(x, edge_index, **edges)
             if i == self.num_layers - 1 and self.plain_last:
                 return x
@@ -251,3 +265,17 @@ class GAT(BasicGNN):
             dropout=self.dropout.p,
             **kwargs,
         )
+
+
+class PNA(BasicGNN):
+    """Layers :class:`~graphkit.nn.PNAConv`; Corso et al. 2020. See :class:`BasicGNN`; the layers
+    need ``aggregators``, ``scalers`` and ``deg``.
+    """
+
+    supports_edge_weight = False
+    supports_edge_attr = True
+
+    def init_conv(
+        self, in_channels: Any, out_channels: int, to_output: bool, **kwargs: Any
+    ) -> MessagePassing:
+        return PNAConv(in_channels, out_channels, **kwargs)

@@ -15,15 +15,17 @@ class ConvStack(BasicGNN):
     """Layers that a function makes; see :class:`BasicGNN`.
 
     Args:
-        conv: makes a layer, ``conv(in_channels, out_channels, to_output)``; the last says that it is
-            the last layer and maps to `out_channels`.
+        conv: makes a layer, ``conv(in_channels, out_channels, to_output)``; the last argument says
+            that it is the last layer and maps to `out_channels`.
         *args, **kwargs: of :class:`BasicGNN`.
     """
 
     supports_edge_weight = False
     supports_edge_attr = False
 
-    def __init__(self, conv: Callable[[Any, int, bool], nn.Module], *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, conv: Callable[[Any, int, bool], nn.Module], *args: Any, **kwargs: Any
+    ) -> None:
         self._make = conv
         super().__init__(*args, **kwargs)
         del self._make
