@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from graphkit.data._edges import directed
+from graphkit.data._npz import open_arrays
 from graphkit.data.dataset import Dataset
 from graphkit.data.family import Family, RawFile
 from graphkit.data.features import features
@@ -88,7 +89,7 @@ def _read_nodes(table: Path, *, sparse: bool) -> tuple[torch.Tensor, torch.Tenso
 
 
 def _read_split(file: Path) -> Split:
-    with np.load(file) as masks:
+    with open_arrays(file) as masks:
         return Split(
             *(torch.from_numpy(np.flatnonzero(masks[f"{part}_mask"])) for part in Split._fields)
         )

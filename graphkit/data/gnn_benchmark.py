@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from graphkit.data._edges import both_ways
+from graphkit.data._npz import open_arrays
 from graphkit.data.dataset import Dataset
 from graphkit.data.family import Family, RawFile
 from graphkit.data.features import features
@@ -57,7 +58,7 @@ def _read(name: str, folder: Path) -> Dataset:
     import scipy.sparse
 
     title, path, url = _SETS[name]
-    with np.load(folder / path) as arrays:
+    with open_arrays(folder / path) as arrays:
         adjacency, words = (
             scipy.sparse.csr_matrix(
                 tuple(arrays[f"{part}_{array}"] for array in ("data", "indices", "indptr")),

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from graphkit.data._edges import both_ways
+from graphkit.data._npz import open_arrays
 from graphkit.data.dataset import Dataset
 from graphkit.data.family import Family, RawFile
 from graphkit.data.features import features
@@ -53,7 +54,7 @@ def _read(name: str, folder: Path) -> Dataset:
     import scipy.sparse
 
     title, path, split_name = _SETS[name]
-    with np.load(folder / path) as arrays:
+    with open_arrays(folder / path) as arrays:
         x = features(scipy.sparse.csr_matrix(arrays["node_features"]))
         y = torch.from_numpy(arrays["node_labels"]).long()
         edge_index = both_ways(arrays["edges"].T, len(y))
