@@ -8,12 +8,14 @@ that counting nodes is of no use.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from graphkit.data.dataset import Dataset
 from graphkit.data.family import Family
+from graphkit.data.scenes import digit_scenes
 from graphkit.data.split import split_at_random, split_stratified
 from graphkit.graph import Graph
 
@@ -161,11 +163,15 @@ def _tree(length: int, draw: random.Random) -> Graph:
     return skeleton.graph(torch.tensor([[float(length)]]), draw)
 
 
-_READ = {"toy-rings": two_rings, "toy-longest-path": longest_path}
+_READ: dict[str, Callable[[], Dataset]] = {
+    "toy-rings": two_rings,
+    "toy-longest-path": longest_path,
+    "digit-scenes": digit_scenes,
+}
 
 
 def _read(name: str, folder: Path) -> Dataset:
     return _READ[name]()
 
 
-FAMILY = Family(title="Toys", names=tuple(_READ), files=lambda name: [], read=_read)
+FAMILY = Family(title="Made up", names=tuple(_READ), files=lambda name: [], read=_read)
