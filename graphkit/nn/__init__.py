@@ -58,6 +58,7 @@ from graphkit.nn.models import (
 )
 from graphkit.nn.norm import BatchNorm, GraphNorm, InstanceNorm, LayerNorm, PairNorm
 from graphkit.nn.pool import (
+    Readout,
     SAGPooling,
     TopKPooling,
     global_add_pool,
@@ -115,6 +116,7 @@ __all__ = [
     "PairNorm",
     "Predictor",
     "RGCNConv",
+    "Readout",
     "ResGatedGraphConv",
     "SAGEConv",
     "SAGPooling",

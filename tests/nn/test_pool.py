@@ -4,9 +4,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from graphkit.graph import Graph
-from graphkit.nn import global_add_pool, global_max_pool, global_mean_pool, global_min_pool
+from graphkit.nn import (
+    GraphHead,
+    Readout,
+    aggr,
+    global_add_pool,
+    global_max_pool,
+    global_mean_pool,
+    global_min_pool,
+)
 
 POOLS = {
     global_add_pool: lambda x: x.sum(-2),
@@ -66,6 +75,39 @@ def test_gradcheck(pool, one):
     assert torch.autograd.gradcheck(lambda x: pool(x, batch, 3), x)
 
 
-def test_a_batch_of_another_length():
+@pytest.mark.parametrize("pool", [global_add_pool, Readout("median")], ids=str)
+def test_a_batch_of_another_length(pool):
     with pytest.raises(ValueError, match=r"batch: expected shape \(4,\)"):
-        global_add_pool(torch.randn(4, 2), torch.zeros(3, dtype=torch.int64))
+        pool(torch.randn(4, 2), torch.zeros(3, dtype=torch.int64))
+
+
+@pytest.mark.parametrize(
+    "aggr",
+    [
+        "mean",
+        "median",
+        ["mean", "max"],
+        aggr.Set2Set(3, 2),
+        aggr.AttentionalAggregation(nn.Linear(3, 1)),
+        aggr.LSTMAggregation(3, 4),
+    ],
+    ids=str,
+)
+def test_any_aggregation_reads_a_graph(aggr):
+    readout = Readout(aggr)
+    x = torch.randn(9, 3)
+    graph = Graph(torch.empty(2, 0, dtype=torch.int64), ptr=torch.tensor([0, 4, 4, 9]))
+    out = readout(x, graph)
+    torch.testing.assert_close(out, readout(x, graph.batch, 3))
+    torch.testing.assert_close(out[2:], readout(x[4:]), rtol=1e-4, atol=1e-5)
+    assert not out[1].any()
+    head = GraphHead(nn.Linear(out.size(1), 2), readout)
+    torch.testing.assert_close(head(x, graph), head.predict(out))
+
+
+def test_a_readout_starts_anew():
+    readout = Readout("softmax", learn=True, t=0.5)
+    with torch.no_grad():
+        readout.aggr.t.zero_()
+    readout.reset_parameters()
+    assert readout.aggr.t.item() == 0.5
