@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -55,6 +57,8 @@ def fetch(files: Sequence[RawFile], folder: Path, expected: Mapping[str, str]) -
             if group[0].member:
                 _unpack(temporary, group, folder, expected)
             else:
+                if url.endswith(".gz") and not group[0].path.endswith(".gz"):
+                    _gunzip(temporary, url)
                 _settle(temporary, group[0], folder, expected)
 
 
@@ -64,6 +68,17 @@ def _copy(source: Any, file: Path) -> None:
         length = source.headers.get("Content-Length")
         if length is not None and target.tell() != int(length):
             raise OSError(f"expected {length} bytes, got {target.tell()}")
+
+
+def _gunzip(file: Path, url: str) -> None:
+    """Unpack a file, in its place."""
+    with _temporary(file) as unpacked:
+        try:
+            with gzip.open(file) as source, open(unpacked, "wb") as target:
+                shutil.copyfileobj(source, target)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{url}: expected a file packed by gzip: {error}") from None
+        os.replace(unpacked, file)
 
 
 def _unpack(

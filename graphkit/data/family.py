@@ -19,7 +19,8 @@ class RawFile:
 
     Attributes:
         path: Where it lies in the data folder, with slashes: "planetoid/Cora/raw/ind.cora.x".
-        url: Where it is downloaded from; empty, if it cannot be.
+        url: Where it is downloaded from; empty, if it cannot be. What ends in ``.gz`` there and
+            not in `path` is unpacked.
         member: The file's name in the zip archive that `url` names; empty, if `url` is the file
             itself.
         required: Whether the set cannot be read without it. What a card lists always is.
