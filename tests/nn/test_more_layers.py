@@ -35,6 +35,8 @@ pytestmark = pytest.mark.filterwarnings(
 
 HISTOGRAM = torch.tensor([1, 2, 4, 1])
 EVERY_WAY = ["mean", "max", "min", "std"]
+X, ATTR = torch.randn(NODES, F_IN), torch.randn(40, 3)
+EDGES = edges_of("plain")[0]
 EVERY_SCALER = ["identity", "amplification", "attenuation", "linear", "inverse_linear"]
 
 
@@ -333,6 +335,18 @@ def test_runs_fused(layer: MessagePassing, monkeypatch: pytest.MonkeyPatch):
     assert "gather" not in plan.explain(layer)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [ChebConv(F_IN, 4, 3), APPNP(2, 0.1), pna(towers=2, edge_dim=3), NNConv(F_IN, 4, mlp(3, 24))],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_compiled_without_a_break(layer: MessagePassing):
+    graph = Graph(EDGES, NODES, edge_attr=ATTR)
+    expected = layer(X, graph)
+    found = torch.compile(layer, fullgraph=True, backend="aot_eager")(X, graph)
+    torch.testing.assert_close(found, expected)
+
+
 # ---------------------------------------------------------------------- layers one by one
 
 
@@ -449,11 +463,6 @@ def test_an_edge_mask_leaves_edges_out():
 
 
 # ---------------------------------------------------------------------- bad input
-
-
-X = torch.randn(NODES, F_IN)
-EDGES = edges_of("plain")[0]
-ATTR = torch.randn(40, 3)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Several linear maps of the same features, as one product."""
+"""Linear maps that layers apply to nodes and edges apart, before they meet."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from graphkit.engine import sparse
+from graphkit.graph import Graph
+from graphkit.nn.conv.attention import column
 from graphkit.nn.linear import Linear, is_lazy
 
 
@@ -30,3 +32,21 @@ def products(
         pairs = zip(sizes, biases, strict=True)
         out = out + torch.cat([zero[:size] if b is None else b for size, b in pairs])
     return out.split(sizes, dim=-1)
+
+
+def edge_features(graph: Graph, edge_attr: Tensor | None, edge_dim: int | None) -> Tensor | None:
+    """``[E, edge_dim]``, the graph's own where none are passed; None if there is no `edge_dim`."""
+    if edge_dim is None:
+        if edge_attr is not None:
+            raise ValueError("edge_attr: expected None, as edge_dim was not given")
+        return None
+    edge_attr = graph.edge_attr if edge_attr is None else edge_attr
+    if edge_attr is None:
+        raise ValueError("edge_attr: expected features of the edges, as edge_dim asks for them")
+    edge_attr = column(edge_attr)
+    if edge_attr.shape != (graph.num_edges, edge_dim):
+        raise ValueError(
+            f"edge_attr: expected shape ({graph.num_edges}, {edge_dim}), "
+            f"got {tuple(edge_attr.shape)}"
+        )
+    return edge_attr

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from graphkit.engine.plan import Reduction
 from graphkit.graph import Graph, as_graph
 from graphkit.nn.aggr import Aggregation, MultiAggregation
-from graphkit.nn.conv.attention import column
-from graphkit.nn.conv.joint import products
+from graphkit.nn.conv.joint import edge_features, products
 from graphkit.nn.conv.normalized import graph_for
 from graphkit.nn.inits import reset
 from graphkit.nn.linear import Linear
@@ -110,67 +109,57 @@ class PNAConv(MessagePassing):
 
     def forward(self, x: Tensor, edge_index: Any, edge_attr: Tensor | None = None) -> Tensor:
         graph = graph_for(self, x, edge_index)
-        root, sent, own = self._of_nodes(x)
-        edge = self._of_edges(graph, edge_attr)
+        edge_attr = self._checked(graph, x, edge_attr)
+        # The first layers of M and U, cut into what each of them reads.
+        M, M_bias = _first(self.pre_nns)
+        U, U_bias = _first(self.post_nns)
+        of_root, of_sent, *of_edge = M.split(self.F_in, dim=-1)
+        of_self, of_scaled = U.split([self.F_in, U.size(-1) - self.F_in], dim=-1)
+
+        root, sent, own = self._on_nodes(x, [of_root, of_sent, of_self], [M_bias, None, U_bias])
+        edge = None if edge_attr is None else self._on_edges(edge_attr, of_edge[0])
         out = self.propagate(graph, root=(None, root), sent=(sent, None), edge=edge)
         received = graph if self.flow == "source_to_target" else graph.reverse()
-        out = own + self._scaled(out, received.in_degree)
+        out = own + self._scaled(out, of_scaled, received.in_degree)
         return self.lin(_further(self.post_nns, out).flatten(1))
 
     def message(self, root_i: Tensor, sent_j: Tensor, edge: Tensor | None) -> Tensor:
         h = root_i + sent_j if edge is None else root_i + sent_j + edge
         return _further(self.pre_nns, h)
 
-    def _of_nodes(self, x: Tensor) -> Sequence[Tensor]:
-        """Of the first layers, what nodes contribute: to M of their own and of their neighbours'
-        messages, and to U. ``[N, towers, features]`` each."""
-        if x.size(-1) != self.in_channels:
-            raise ValueError(
-                f"x: expected {self.in_channels} features in the last dimension, "
-                f"got shape {tuple(x.shape)}"
-            )
-        pre, pre_bias = _first(self.pre_nns)
-        post, post_bias = _first(self.post_nns)
-        size = self.F_in
-        weights = [pre[..., :size], pre[..., size : 2 * size], post[..., :size]]
-        biases = [pre_bias, None, post_bias]
+    def _on_nodes(
+        self, x: Tensor, weights: list[Tensor], biases: list[Tensor | None]
+    ) -> Sequence[Tensor]:
+        """``[N, towers, out]`` for every one of the weights ``[towers, out, in]``."""
         if not self.divide_input:
             flat = [None if b is None else b.flatten() for b in biases]
             outs = products(x, [w.flatten(0, 1) for w in weights], flat)
             return [out.unflatten(-1, (self.towers, -1)) for out in outs]
-        outs = _per_tower(x.view(-1, self.towers, size), torch.cat(weights, 1))
+        outs = _per_tower(x.unflatten(-1, (self.towers, -1)), torch.cat(weights, 1))
         outs = outs.split([w.size(1) for w in weights], dim=-1)
         return [out if b is None else out + b for out, b in zip(outs, biases, strict=True)]
 
-    def _of_edges(self, graph: Graph, edge_attr: Tensor | None) -> Tensor | None:
-        """What the features of edges contribute to the first layer of M."""
-        if self.edge_dim is None:
-            if edge_attr is not None:
-                raise ValueError("edge_attr: expected None, as edge_dim was not given")
-            return None
-        edge_attr = graph.edge_attr if edge_attr is None else edge_attr
-        if edge_attr is None:
-            raise ValueError("edge_attr: expected features of the edges, as edge_dim asks for them")
-        edge_attr = column(edge_attr)
-        if edge_attr.shape != (graph.num_edges, self.edge_dim):
-            raise ValueError(
-                f"edge_attr: expected shape ({graph.num_edges}, {self.edge_dim}), "
-                f"got {tuple(edge_attr.shape)}"
-            )
-        # The encoder and this part of M are one linear map, and rather small before it meets edges.
-        weight = _first(self.pre_nns)[0][..., 2 * self.F_in :].flatten(0, 1)
-        encoder = self.edge_encoder
+    def _on_edges(self, edge_attr: Tensor, weight: Tensor) -> Tensor:
+        # The encoder and this part of M are one linear map, put together before it meets edges.
+        weight, encoder = weight.flatten(0, 1), self.edge_encoder
         out = F.linear(edge_attr, weight @ encoder.weight, weight @ encoder.bias)
         return out.unflatten(-1, (self.towers, -1))
 
-    def _scaled(self, aggregated: Tensor, degree: Tensor) -> Tensor:
-        """What the scaled aggregations contribute to the first layer of U."""
-        weight = _first(self.post_nns)[0][..., self.F_in :]
+    def _scaled(self, aggregated: Tensor, weight: Tensor, degree: Tensor) -> Tensor:
+        """The weight's product with all scaled aggregations, scaled after it."""
         factors = self.aggr_module.factors(degree, aggregated.dtype)
         count = factors.size(1)
         weight = weight.unflatten(-1, (count, -1)).transpose(1, 2).flatten(1, 2)
         mapped = _per_tower(aggregated, weight).unflatten(-1, (count, -1))
         return (mapped * factors.view(-1, 1, count, 1)).sum(2)
+
+    def _checked(self, graph: Graph, x: Tensor, edge_attr: Tensor | None) -> Tensor | None:
+        if x.size(-1) != self.in_channels:
+            raise ValueError(
+                f"x: expected {self.in_channels} features in the last dimension, "
+                f"got shape {tuple(x.shape)}"
+            )
+        return edge_features(graph, edge_attr, self.edge_dim)
 
     def __repr__(self) -> str:
         return (

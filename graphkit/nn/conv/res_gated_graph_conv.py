@@ -8,9 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graphkit.graph import Graph
-from graphkit.nn.conv.attention import column
-from graphkit.nn.conv.joint import joint, products
+from graphkit.nn.conv.joint import edge_features, joint, products
 from graphkit.nn.inits import zeros
 from graphkit.nn.linear import Linear
 from graphkit.nn.message_passing import MessagePassing
@@ -85,7 +83,8 @@ class ResGatedGraphConv(MessagePassing):
         if root is None:
             raise ValueError("x: expected features of the destinations too, got None")
         graph = self.graph_of(edge_index, None, (source, root))
-        gate, value = self._of_edges(graph, edge_attr)
+        edge_attr = edge_features(graph, edge_attr, self.edge_dim)
+        gate, value = (None, None) if edge_attr is None else self._of_edges(edge_attr)
         of_source, of_root = [self.lin_query, self.lin_value], [self.lin_key]
         if self.lin_skip is not None:
             of_root.append(self.lin_skip)
@@ -116,26 +115,8 @@ class ResGatedGraphConv(MessagePassing):
             )
         return products(x, [lin.weight[:, :size] for lin in lins], [lin.bias for lin in lins])
 
-    def _of_edges(
-        self, graph: Graph, edge_attr: Tensor | None
-    ) -> tuple[Tensor, Tensor] | tuple[None, None]:
-        """What the maps make of the edges' features: for the gate, and for the value."""
-        if self.edge_dim is None:
-            if edge_attr is not None:
-                raise ValueError("edge_attr: expected None, as edge_dim was not given")
-            return None, None
-        edge_attr = graph.edge_attr if edge_attr is None else edge_attr
-        if edge_attr is None:
-            raise ValueError("edge_attr: expected features of the edges, as edge_dim asks for them")
-        edge_attr = column(edge_attr)
-        if edge_attr.shape != (graph.num_edges, self.edge_dim):
-            raise ValueError(
-                f"edge_attr: expected shape ({graph.num_edges}, {self.edge_dim}), "
-                f"got {tuple(edge_attr.shape)}"
-            )
-        key, query, value = (
-            lin.weight[:, -self.edge_dim :]
-            for lin in (self.lin_key, self.lin_query, self.lin_value)
-        )
-        gate, value = products(edge_attr, [key + query, value], [None, None])
-        return gate, value
+    def _of_edges(self, edge_attr: Tensor) -> Sequence[Tensor]:
+        """What they make of the edges' features: for the gate, and for the value."""
+        lins = self.lin_key, self.lin_query, self.lin_value
+        key, query, value = (lin.weight[:, lin.in_features - edge_attr.size(1) :] for lin in lins)
+        return products(edge_attr, [key + query, value], [None, None])
