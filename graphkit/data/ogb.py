@@ -7,6 +7,7 @@ is written beside the files.
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphkit.convert import ATOM_FEATURES, BOND_FEATURES
 from graphkit.data._arrays import read_csv, read_saved_arrays, read_text
 from graphkit.data.checks import check_split, check_targets
 from graphkit.data.dataset import Dataset
@@ -68,6 +70,9 @@ def _read(name: str, folder: Path) -> Dataset:
 def _read_graphs(name: str, facts: Facts, place: Path) -> Dataset:
     graph = _read_graph(facts, place)
     y = _read_labels(facts, place / "raw/graph-label.csv.gz", graph.num_graphs)
+    if name.startswith("ogbg-mol"):
+        _check_features("node-feat.csv.gz", graph.x, ATOM_FEATURES)
+        _check_features("edge-feat.csv.gz", graph.edge_attr, BOND_FEATURES)
     further: dict[str, Any] = {}
     molecules = place / "mapping/mol.csv.gz"
     if molecules.is_file():
@@ -189,6 +194,12 @@ def _read_rows(path: Path, dtype: Any, expected: int | None = None) -> Tensor:
     if expected is not None and len(rows) != expected:
         raise DataError(f"{path}: expected {expected} lines, got {len(rows)}")
     return torch.from_numpy(rows)
+
+
+def _check_features(file: str, rows: Tensor, features: Mapping[str, tuple[Any, ...]]) -> None:
+    sizes = torch.tensor([len(values) for values in features.values()])
+    if rows.shape[1:] != sizes.shape or bool(((rows < 0) | (rows >= sizes)).any()):
+        raise ValueError(f"{file}: expected the features of molecules, {', '.join(features)}")
 
 
 def _read_labels(facts: Facts, path: Path, expected: int) -> Tensor:
