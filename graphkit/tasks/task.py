@@ -119,6 +119,8 @@ def _known(loss: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
                 f"got {tuple(prediction.shape)}"
             )
         known = ~target.isnan()
+        if not known.any():
+            return 0.0 * prediction.sum()  # nothing to learn from, and no NaN
         return loss(prediction[known], target[known])
 
     return over_known
