@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -10,6 +11,8 @@ os.environ.setdefault("MPLBACKEND", "agg")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import graphkit
+from graphkit.data.cards import all_cards
+from graphkit.data.load import FAMILIES
 
 project = "graphkit"
 author = "graphkit contributors"
@@ -73,4 +76,37 @@ def write_tables() -> None:
             table.writerows(rows)
 
 
+def write_datasets() -> None:
+    """Of the cards of all data sets, a table and what one should know of each."""
+    cards = all_cards().values()
+    counts = ("graphs", "nodes", "edges", "features", "outputs")
+    with open(Path(__file__).parent / "_tables/datasets.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["name", "predicted", *counts, "metric", "split"])
+        for card in cards:
+            sizes = [card.statistics.get(count) for count in counts]
+            if card.level == "graph" and sizes[0]:
+                sizes[1:3] = [f"{total / sizes[0]:.1f}" for total in sizes[1:3] if total]
+            spelt = [f"{size:,}" if isinstance(size, int) else size for size in sizes]
+            about = [f"{card.level}, {card.kind}", *spelt, card.metric, card.split]
+            table.writerow([f":ref:`{card.name} <set-{card.name}>`", *about])
+    lines: list[str] = []
+    for card in cards:
+        lines += ["", f".. _set-{card.name}:", "", card.title, "~" * len(card.title), ""]
+        lines += [f"``{card.name}``, {card.family}. {plain(card.about)}", ""]
+        lines += [f"* {plain(note)}" for note in card.notes]
+        lines += [f"* Files: {card.state}; from {plain(', '.join(card.origin))}."]
+        lines += [f"* Paper: {plain(card.paper)}.", f"* Licence: {plain(card.licence)}."]
+    (Path(__file__).parent / "_tables/cards.txt").write_text("\n".join(lines), encoding="utf-8")
+    further = sorted({name for family in FAMILIES for name in family.further} - all_cards().keys())
+    names = ", ".join(f"``{name}``" for name in further)
+    (Path(__file__).parent / "_tables/further.txt").write_text(names, encoding="utf-8")
+
+
+def plain(text: str) -> str:
+    """Text in which nothing is a mark of reStructuredText."""
+    return re.sub(r"([*`|\\]|_(?!\w))", r"\\\1", text)
+
+
 write_tables()
+write_datasets()
