@@ -479,7 +479,7 @@ def path_of(row: Row) -> str:
     layer(torch.randn(NODES, F_IN), edge_index, **given)
     layers = [m for m in layer.modules() if isinstance(m, graphkit.nn.MessagePassing)]
     paths = {"fused" if "fused" in plan.explain(one) else "plain" for one in layers}
-    return " and ".join(sorted(paths))
+    return " and ".join(sorted(paths)) or "no messages"
 
 
 def status() -> list[dict[str, str]]:

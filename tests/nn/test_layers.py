@@ -502,7 +502,7 @@ EDGES = edges_of("plain")[0]
         (lambda: gcn_norm(EDGES, flow="up"), ValueError, "flow: expected"),
         (lambda: SAGEConv(F_IN, 4)(X[:3], EDGES), ValueError, "edge_index: node"),
         (lambda: SAGEConv(-1, 4, project=True), ValueError, "in_channels: -1"),
-        (lambda: SAGEConv(F_IN, 4, aggr="median"), ValueError, "aggr: expected one of"),
+        (lambda: SAGEConv(F_IN, 4, aggr="mode"), ValueError, "aggr: expected one of"),
         (lambda: GATConv(F_IN, 4)(X[None], EDGES), ValueError, "x: expected shape"),
         (
             lambda: GATConv(F_IN, 4, edge_dim=2)(X, EDGES, torch.ones(3, 2)),
