@@ -15,6 +15,8 @@ import torch
 
 from graphkit.data import DataError, LinkSplit, available, load, official_score
 from graphkit.data.ogb import FAMILY
+from graphkit.data.ogb_facts import SETS
+from graphkit.metrics import METRICS
 
 TEXTS = {
     "raw/num-node-list": "3\n1\n2\n2\n",
@@ -386,6 +388,24 @@ def test_scores_of_links(ogb):
     target = torch.cat([torch.zeros(30), torch.ones(3)])
     score = official_score("ogbl-ddi", torch.cat([negative, positive]), target)
     assert score == pytest.approx(2 / 3)  # above the 20th of the negatives, which is 10
+
+
+@pytest.mark.parametrize("name", [name for name, facts in SETS.items() if facts.outputs < 100])
+def test_our_metrics_say_the_same(ogb, name: str):
+    facts, generator = SETS[name], torch.Generator().manual_seed(0)
+    if facts.kind == "multiclass":
+        y = torch.randint(facts.outputs, (200,), generator=generator)
+        prediction = torch.randn(200, facts.outputs, generator=generator)
+    elif facts.kind == "link":
+        y = (torch.arange(400) % 4 == 0).float()
+        prediction = torch.randn(400, generator=generator) + y
+    else:
+        y = torch.randn(200, facts.outputs, generator=generator)
+        y = y if facts.kind == "regression" else (y > 0.5).float()
+        y[torch.rand(y.shape, generator=generator) < 0.1] = float("nan")
+        prediction = torch.randn(y.shape, generator=generator)
+    ours = METRICS[facts.metric].score(prediction, y)
+    assert official_score(name, prediction, y) == pytest.approx(ours)
 
 
 def test_scoring_asks_nobody(ogb):
