@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,7 +65,10 @@ def run(
     ] = None,
     smiles: Annotated[
         Path | None,
-        typer.Option(help="Your own molecules: a CSV with a column of SMILES. DATASET names it."),
+        typer.Option(
+            help="Your own molecules: a CSV with a column `smiles`; the other columns are what to "
+            "predict. DATASET names it."
+        ),
     ] = None,
     json_file: Annotated[
         str, typer.Option("--json", help="Write the result here too; - is standard output.")
@@ -171,7 +175,7 @@ def _load(name: str, csv_folder: Path | None, graphml: Path | None, smiles: Path
     if graphml is not None:
         return data.load_graphml(graphml, name=name)
     if smiles is not None:
-        return data.load_smiles_csv(smiles, name=name)
+        return replace(data.load_smiles_csv(smiles), name=name)
     return data.load(name)
 
 
