@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
 from zipfile import BadZipFile
@@ -38,7 +39,7 @@ from graphkit.data.dataset import Dataset
 from graphkit.data.download import fetch
 from graphkit.data.family import DataError, Family, RawFile
 from graphkit.data.folder import cache_folder, data_folder
-from graphkit.data.verify import check_contents, check_files
+from graphkit.data.verify import check_contents, check_files, check_parts
 
 FAMILIES: tuple[Family, ...] = (
     bitcoin.FAMILY,
@@ -91,6 +92,7 @@ def load(name: str, *, folder: Path | str | None = None, download: bool = True) 
         _refuse_unknown(family.files(name), card)
     try:
         dataset = family.read(name, place)
+        check_parts(dataset)
     except _UNREADABLE as error:
         raise DataError(
             f"{name}: cannot be read from {place}, so its files are truncated, altered or of "
@@ -181,7 +183,7 @@ def _provide(
     expected = {} if card is not None and card.content else listed
     try:
         fetch(files, target, expected)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise DataError(
             f"{sought}; downloading it to {target} failed: {error}. {advice}"
         ) from error

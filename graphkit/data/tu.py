@@ -35,9 +35,17 @@ PTC_MM SF-295 SF-295H SN12C SN12CH SW-620 SW-620H UACC257 UACC257H Yeast YeastH 
 ZINC_train ZINC_val DD KKI OHSU Peking_1 PROTEINS_full COIL-DEL COIL-RAG Cuneiform Fingerprint
 FIRSTMM_DB Letter-high Letter-low Letter-med MSRC_9 MSRC_21 MSRC_21C DBLP_v1 deezer_ego_nets
 github_stargazers IMDB-MULTI REDDIT-BINARY REDDIT-MULTI-5K REDDIT-MULTI-12K reddit_threads
-twitch_egos COLORS-3 SYNTHETIC SYNTHETICnew Synthie TRIANGLES
+twitch_egos TWITTER-Real-Graph-Partial COLORS-3 SYNTHETIC SYNTHETICnew Synthie TRIANGLES
 """
-_TITLES = {title.lower().replace("_", "-"): title for title in (*_LISTED, *_FURTHER.split())}
+_ASSAYS = "AhR AR AR-LBD ARE aromatase ATAD5 ER ER-LBD HSE MMP p53 PPAR-gamma"
+_TOX21 = [
+    f"Tox21_{assay}_{part}"
+    for assay in _ASSAYS.split()
+    for part in ("training", "testing", "evaluation")
+]
+_TITLES = {
+    title.lower().replace("_", "-"): title for title in (*_LISTED, *_FURTHER.split(), *_TOX21)
+}
 
 
 def _files(name: str) -> list[RawFile]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from graphkit.data.cards import Card
+from graphkit.data.checks import check_split
 from graphkit.data.dataset import Dataset
 from graphkit.data.download import checksum
 from graphkit.data.family import DataError
@@ -30,6 +31,15 @@ def check_files(card: Card, folder: Path) -> None:
                 f"{card.name}: {folder / path}: truncated or altered: expected SHA-256 "
                 f"{expected}, got {got}; nothing was read"
             )
+
+
+def check_parts(dataset: Dataset) -> None:
+    """Raise unless the published splits, if there are any, hold members that exist, each once."""
+    if callable(dataset.splits) or dataset.level == "edge":
+        return  # drawn here; or members that are no edges of the graph
+    n = len(dataset.graphs) if dataset.level == "graph" else dataset.graph.num_nodes
+    for split in dataset.splits:
+        check_split(split, n)
 
 
 def check_contents(card: Card, dataset: Dataset) -> None:

@@ -3,9 +3,12 @@
 import importlib
 import os
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import ClassVar
 
 import pytest
@@ -61,6 +64,7 @@ class World:
         self.server.mkdir()
         (self.server / "edges.txt").write_text(TEXT)
         monkeypatch.setenv("GRAPHKIT_DATA", str(self.given))
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
         monkeypatch.setattr(loader, "cache_folder", lambda: self.cache)
         self.serve([RawFile(FILE, (self.server / "edges.txt").as_uri())])
         self.describe(self.card)
@@ -243,6 +247,57 @@ def test_a_download_that_is_not_what_is_expected(world: World):
     assert not world.files()
 
 
+class Server(BaseHTTPRequestHandler):
+    """Answers as the address asks for."""
+
+    def do_GET(self) -> None:
+        self.send_response(404 if self.path == "/gone" else 200)
+        if self.path in ("/short", "/whole"):
+            self.send_header("Content-Length", str(len(TEXT)))
+        if self.path == "/chunks":
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        body = {"/whole": TEXT, "/short": TEXT[:5], "/chunks": f"{len(TEXT):x}\r\n0 1"}
+        self.wfile.write(body.get(self.path, "").encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_downloaded_from_a_server(world: World, address: str):
+    world.serve([RawFile(FILE, f"{address}/whole")])
+    assert load("path-two").graph.num_edges == 3
+    assert world.files() == {f"given/{FILE}"}
+
+
+@pytest.mark.parametrize("path", ["gone", "short", "chunks"])
+def test_a_download_that_breaks_off(path: str, world: World, address: str):
+    world.serve([RawFile(FILE, f"{address}/{path}")])
+    with pytest.raises(DataError, match=r"path-two: not at hand: .* downloading it to .* failed: "):
+        load("path-two")
+    assert not world.files()
+
+
+def test_ctrl_c_while_downloading(world: World):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    world.patch.setattr("shutil.copyfileobj", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load("path")
+    assert not world.files()
+
+
 def pack(file: Path, members: dict[str, str]) -> str:
     with zipfile.ZipFile(file, "w") as archive:
         for name, text in members.items():
@@ -329,6 +384,19 @@ def test_a_file_that_cannot_be_read(world: World):
     world.put("0 one\n")
     with pytest.raises(DataError, match=r"path-two: cannot be read from .*given.*ValueError: inv"):
         load("path-two")
+
+
+def test_a_split_that_overlaps(world: World):
+    world.put()
+
+    def overlap(name: str, folder: Path) -> Dataset:
+        dataset = read(name, folder)
+        train, val, _ = dataset.split()
+        return replace(dataset, splits=[dataset.split(), Split(train, val, train)])
+
+    world.patch.setattr(loader, "FAMILIES", (replace(loader.FAMILIES[0], read=overlap),))
+    with pytest.raises(DataError, match=r"path: cannot be read .* got 1 in both train and test"):
+        load("path")
 
 
 def test_a_pickle_without_a_checksum_is_refused(world: World):
