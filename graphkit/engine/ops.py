@@ -46,7 +46,8 @@ class Segments:
 
     def cached(self, key: Hashable, build: Callable[[], T]) -> T:
         if key not in self._memo:
-            self._memo[key] = build()
+            with torch.inference_mode(False):  # what is made in it serves no backward pass
+                self._memo[key] = build()
         return self._memo[key]
 
     @property

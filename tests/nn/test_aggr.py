@@ -230,6 +230,22 @@ def test_in_a_layer(name: str, kwargs: dict[str, Any]):
     torch.testing.assert_close(alone, ours.lin_l(alone.new_zeros(2, ours.lin_l.in_features)))
 
 
+@pytest.mark.parametrize("engine", ["kernels", "reference"])
+@pytest.mark.parametrize("name", ["sum", "max", "var", "median"])
+def test_what_was_sorted_in_inference_mode_serves_training(
+    name: str, engine: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GRAPHKIT_ENGINE", engine)
+    index = INDEX.clone()
+    module = aggr.aggregation(name)
+    with torch.inference_mode():
+        expected = module(X, index, dim_size=4)
+    x = X.clone().requires_grad_()
+    out = module(x, index, dim_size=4)
+    out.sum().backward()
+    torch.testing.assert_close(out, expected.clone())
+
+
 def test_the_first_of_equal_entries_takes_the_gradient():
     x = torch.tensor([[1.0], [2.0], [2.0], [0.0]], requires_grad=True)
     aggr.MaxAggregation()(x, torch.zeros(4, dtype=torch.int64)).sum().backward()

@@ -102,7 +102,8 @@ def test_edges_are_sorted_once():
     assert first.sizes[4] == 0
 
 
-def test_runs_fused_on_rows_no_more_than_edges():
+def test_runs_fused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GRAPHKIT_ENGINE", "kernels")
     layer = layer_of()
     layer(X, EDGES, TYPES)
     assert "fused kernel (mean)" in plan.explain(layer)

@@ -106,10 +106,11 @@ class GPSConv(nn.Module):
     def _attend(self, x: Tensor, batch: Tensor | None) -> Tensor:
         if not len(x):
             return x
+        if batch is None:
+            return self.attn(x, x, x, need_weights=False)[0]
         rows, mask = to_dense_batch(x, batch)
-        if batch is not None:  # a graph without nodes would have nothing to attend to
-            filled = mask.any(1)
-            rows, mask = rows[filled], mask[filled]
+        filled = mask.any(1)  # a graph without nodes would have nothing to attend to
+        rows, mask = rows[filled], mask[filled]
         padded = None if bool(mask.all()) else ~mask
         return self.attn(rows, rows, rows, key_padding_mask=padded, need_weights=False)[0][mask]
 
