@@ -67,6 +67,18 @@ def check_nodes(name: str, nodes: Any, num_nodes: int) -> Tensor:
     return check_index(name, nodes, num_nodes, distinct=True).contiguous().clone()
 
 
+def check_seeds(name: str, seeds: Any, num_nodes: int) -> Tensor:
+    """`seeds`, numbers of nodes, contiguous."""
+    if not isinstance(seeds, Tensor) or seeds.dim() != 1 or seeds.dtype != torch.int64:
+        raise TypeError(f"{name}: expected int64 of one dimension, got {describe(seeds)}")
+    if seeds.numel():
+        low, high = (int(end) for end in seeds.aminmax())
+        if low < 0 or high >= num_nodes:
+            worst = low if low < 0 else high
+            raise ValueError(f"{name}: expected nodes from 0 to {num_nodes - 1}, got {worst}")
+    return seeds.contiguous()
+
+
 @dataclass(eq=False)
 class Source:
     """Attributes and edges to take batches from. It can be sent to worker processes.

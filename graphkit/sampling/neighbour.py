@@ -16,6 +16,7 @@ from graphkit.sampling._source import (
     Source,
     SubgraphDrawn,
     check_graph,
+    check_seeds,
     check_weights,
     join,
     rows_towards,
@@ -106,7 +107,7 @@ class NeighborSampler:
     @torch.inference_mode(False)
     def draw(self, seeds: Tensor, seed: Seed = None) -> BlocksDrawn | SubgraphDrawn:
         """What `sample` returns, as plain tensors that a worker process can send."""
-        seeds, seed = self._check_seeds(seeds), seed_of(seed)
+        seeds, seed = check_seeds("seeds", seeds, self._source.num_nodes), seed_of(seed)
         hops: list[Drawn] = []
         with self._frontiers.borrow() as frontier:
             place = frontier.start(seeds)
@@ -124,18 +125,6 @@ class NeighborSampler:
         if self.form == "subgraph":
             return SubgraphDrawn.of(self._source, nodes, join(hops), batch_size=sizes[0])
         return BlocksDrawn.of(self._source, nodes, hops, sizes)
-
-    def _check_seeds(self, seeds: Any) -> Tensor:
-        if not isinstance(seeds, Tensor) or seeds.dim() != 1 or seeds.dtype != torch.int64:
-            raise TypeError(f"seeds: expected int64 of one dimension, got {seeds!r}")
-        if seeds.numel():
-            low, high = (int(end) for end in seeds.aminmax())
-            if low < 0 or high >= self._source.num_nodes:
-                raise ValueError(
-                    f"seeds: expected nodes from 0 to {self._source.num_nodes - 1}, "
-                    f"got {low if low < 0 else high}"
-                )
-        return seeds.contiguous()
 
 
 def _check_fanouts(fanouts: Any) -> tuple[int, ...]:
