@@ -31,7 +31,9 @@ _MADE_OF = {
 }
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+class ArrayUnpickler(pickle.Unpickler):
+    """Makes arrays and numbers of numpy, lists and dictionaries, and runs nothing else."""
+
     """Makes arrays and plain values, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -109,11 +111,11 @@ def _read_zip(file: IO[bytes]) -> Any:
     """What torch.save writes since torch 1.6: an archive with the pickle in it."""
     with zipfile.ZipFile(file) as archive:
         name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-        return _ArrayUnpickler(io.BytesIO(archive.read(name))).load()
+        return ArrayUnpickler(io.BytesIO(archive.read(name))).load()
 
 
 def _read_old(file: IO[bytes]) -> Any:
     """What it wrote before: pickles of a magic number, a version, facts of the machine, and then
     of what was saved."""
     file.seek(0)
-    return [_ArrayUnpickler(file).load() for _ in range(4)][-1]
+    return [ArrayUnpickler(file).load() for _ in range(4)][-1]

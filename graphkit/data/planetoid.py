@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-import pickle
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from graphkit.data._arrays import ArrayUnpickler
 from graphkit.data._edges import both_ways
 from graphkit.data.dataset import Dataset
 from graphkit.data.family import Family, RawFile
@@ -78,19 +79,19 @@ def _read(name: str, folder: Path) -> Dataset:
     )
 
 
-class _Unpickler(pickle.Unpickler):
-    """Makes arrays, sparse matrices and dictionaries of what Python 2 wrote, and nothing else."""
+class _Unpickler(ArrayUnpickler):
+    """Makes sparse matrices and dictionaries, too, of what Python 2 wrote."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if name == "csr_matrix":
-            import scipy.sparse
+        import scipy.sparse
 
-            return scipy.sparse.csr_matrix
-        if (module, name) == ("collections", "defaultdict") or module.split(".")[0] == "numpy":
-            return super().find_class(module, name)
-        if (module, name) in (("__builtin__", "list"), ("_codecs", "encode")):
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"expected arrays and lists, got {module}.{name}")
+        further = {
+            ("scipy.sparse.csr", "csr_matrix"): scipy.sparse.csr_matrix,
+            ("scipy.sparse._csr", "csr_matrix"): scipy.sparse.csr_matrix,
+            ("collections", "defaultdict"): defaultdict,
+            ("__builtin__", "list"): list,
+        }
+        return further.get((module, name)) or super().find_class(module, name)
 
 
 def _unpickle(file: Path) -> Any:
