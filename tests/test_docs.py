@@ -15,6 +15,7 @@ API = Path(__file__).parent.parent / "docs" / "api"
         ("graphkit.convert", "convert"),
         ("graphkit.nn", "nn"),
         ("graphkit.data", "data"),
+        ("graphkit.sampling", "sampling"),
         ("graphkit.metrics", "metrics"),
         ("graphkit.tasks", "tasks"),
     ],

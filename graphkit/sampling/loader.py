@@ -44,7 +44,7 @@ class Loader(Generic[T]):
 
     What the batches hold depends on `seed` and the number of the epoch alone, not on the number of
     workers or threads. Worker processes are started at the first batch and kept from epoch to
-    epoch; the graph is shared with them, not copied.
+    epoch; the graph is shared with them, not copied. They serve one pass at a time.
 
     Attributes:
         epoch: number of the next pass over the loader; set it to go on from there.

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphkit._attributes import move
 from graphkit.engine.cpu.sample.frontier import Drawn, Rows
 from graphkit.graph import Graph
 from graphkit.sampling._seeds import Seed, check_number, derive, seed_of
@@ -53,6 +54,18 @@ class Blocks:
     def seeds(self) -> Tensor:
         """``[batch_size]`` the nodes that the batch was drawn for."""
         return self.n_id[: self.batch_size]
+
+    def to(self, device: torch.device | str | int) -> Blocks:
+        """The batch on another device."""
+        device = torch.empty(0, device=device).device
+        return Blocks(
+            [block.to(device) for block in self.blocks],
+            self.n_id.to(device),
+            [edges.to(device) for edges in self.e_id],
+            self.batch_size,
+            move(self.x, device),
+            move(self.y, device),
+        )
 
 
 class NeighborSampler:

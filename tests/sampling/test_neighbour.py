@@ -161,6 +161,18 @@ def test_no_seeds_and_no_edges() -> None:
         assert graph.num_nodes == 2
 
 
+def test_batch_moves_as_a_whole() -> None:
+    graph = random_graph()
+    batch = NeighborSampler(graph, [2, 2]).sample(torch.arange(5), 0).to("meta")
+    assert all(block.device.type == "meta" for block in batch.blocks)
+    tensors = [batch.n_id, batch.x, batch.y, batch.seeds, *batch.e_id]
+    assert all(tensor.device.type == "meta" for tensor in tensors)
+    bare = Graph(graph.edge_index, graph.num_nodes)
+    moved = NeighborSampler(bare, [2]).sample(torch.arange(5), 0).to("meta")
+    assert moved.x is None
+    assert moved.y is None
+
+
 # --- how often ----------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from numba import njit, prange
 from graphkit.engine.cpu.sample.random import below, key_of, prefetch, unit
 from graphkit.engine.cpu.sample.twin import Twin, compiled
 
-_AHEAD = 8  # rows whose memory is asked for in advance
+_AHEAD = 12  # rows whose memory is asked for in advance
 _WORD = 64
 _LATEST = np.finfo(np.float64).max  # below infinity, which marks an empty place
 
@@ -120,9 +120,12 @@ def _pick(first, last, rowptr, col, edge, nodes, start, ptr, replace, seed, pick
     """
     for i in range(first, last):
         if i + _AHEAD < last:
-            coming = rowptr[nodes[start + i + _AHEAD]]
-            prefetch(col, coming)
-            prefetch(edge, coming)
+            coming = nodes[start + i + _AHEAD]
+            head, tail = rowptr[coming], rowptr[coming + 1] - 1
+            prefetch(col, head)
+            prefetch(edge, head)
+            prefetch(col, tail)
+            prefetch(edge, tail)
         if i + 2 * _AHEAD < last:
             prefetch(rowptr, nodes[start + i + 2 * _AHEAD])
         node = nodes[start + i]

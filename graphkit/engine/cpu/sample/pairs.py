@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from graphkit.engine.cpu.sample.random import below, key_of, prefetch
+from graphkit.engine.cpu.sample.random import below, far_below, key_of, prefetch
 from graphkit.engine.cpu.sample.twin import Twin, compiled
 
 _AHEAD = 16
@@ -104,17 +104,17 @@ def _distinct(total, seed, table, shift, out):
     key = key_of(seed, 0)
     for j in range(count):
         if j + _AHEAD < count:
-            coming = below(key, j + _AHEAD, total - count + j + _AHEAD + 1)
+            coming = far_below(key, j + _AHEAD, total - count + j + _AHEAD + 1)
             prefetch(table, np.int64((np.uint64(coming) * _SPREAD) >> np.uint64(shift)))
         last = total - count + j
-        drawn = below(key, j, last + 1)
+        drawn = far_below(key, j, last + 1)
         if not _insert(table, shift, drawn):
             drawn = last
             _insert(table, shift, drawn)
         out[j] = drawn
     key = key_of(seed, 1)
     for j in range(count - 1, 0, -1):
-        other = below(key, j, j + 1)
+        other = far_below(key, j, j + 1)
         out[j], out[other] = out[other], out[j]
 
 

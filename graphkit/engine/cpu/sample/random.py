@@ -43,15 +43,21 @@ def bits(key, count):
 
 @njit
 def below(key, count, bound):
-    """A whole number from 0 to ``bound`` - 1.
+    """A whole number from 0 to ``bound`` - 1, for bounds up to 2**32.
 
     The upper 64 bits of the product of 64 random bits and the bound: no value is more likely than
     another by more than bound / 2**64.
     """
     word, factor = bits(key, count), np.uint64(bound)
-    high, low = word >> _HALF, word & _LOW
-    # A bound below 2**32 needs no more than its lower half, as the compiler may see.
-    upper, lower = factor >> _HALF, factor & _LOW
+    carry = ((word & _LOW) * factor) >> _HALF
+    return np.int64(((word >> _HALF) * factor + carry) >> _HALF)
+
+
+@njit
+def far_below(key, count, bound):
+    """As `below`, for bounds up to 2**63."""
+    word, factor = bits(key, count), np.uint64(bound)
+    high, low, upper, lower = word >> _HALF, word & _LOW, factor >> _HALF, factor & _LOW
     middle = high * lower + ((low * lower) >> _HALF)
     carry = (middle & _LOW) + low * upper
     return np.int64(high * upper + (middle >> _HALF) + (carry >> _HALF))
