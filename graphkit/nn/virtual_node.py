@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.graph import Graph
+from graphkit.nn.dropout import dropout
 from graphkit.nn.models.mlp import MLP
 from graphkit.nn.pool import global_add_pool
 
@@ -93,7 +93,7 @@ class VirtualNode(nn.Module):
         if layer == self.num_layers - 1:
             return x, v
         heard = self.mlps[layer](v + global_add_pool(x, batch, batch_size))
-        heard = F.dropout(heard, self.dropout, self.training)
+        heard = dropout(heard, self.dropout, self.training)
         return x, v + heard if self.residual else heard
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from graphkit.graph import Graph
 from graphkit.nn.conv import GATConv, GATv2Conv, GCNConv, GINConv, PNAConv, SAGEConv
+from graphkit.nn.dropout import Dropout
 from graphkit.nn.inits import reset
 from graphkit.nn.message_passing import MessagePassing
 from graphkit.nn.models.jumping_knowledge import JumpingKnowledge
@@ -77,7 +78,7 @@ class BasicGNN(nn.Module):
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers
         self.out_channels = hidden_channels if out_channels is None else out_channels
-        self.dropout = nn.Dropout(p=dropout)
+        self.dropout = Dropout(dropout)
         self.act = activation_of(act, **(act_kwargs or {}))
         self.act_first = act_first
         self.norm = norm if isinstance(norm, str) else None

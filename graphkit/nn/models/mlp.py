@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit.nn.dropout import dropout
 from graphkit.nn.inits import reset
 from graphkit.nn.linear import Linear
 from graphkit.nn.resolver import activation_of, norm_of, takes_batch
@@ -110,9 +110,9 @@ class MLP(nn.Module):
             x = norm(x, batch, batch_size) if self.supports_norm_batch else norm(x)
             if self.act is not None and not self.act_first:
                 x = self.act(x)
-            x = emb = F.dropout(x, p=self.dropout[i], training=self.training)
+            x = emb = dropout(x, self.dropout[i], self.training)
         if self.plain_last:
-            x = F.dropout(self.lins[-1](x), p=self.dropout[-1], training=self.training)
+            x = dropout(self.lins[-1](x), self.dropout[-1], self.training)
         if not isinstance(return_emb, bool):
             return x
         return x, emb if return_emb else None
