@@ -3,7 +3,7 @@
 from graphkit.tasks.accounts import few_labels
 from graphkit.tasks.communities import DMoN, collapse, louvain, soft_modularity
 from graphkit.tasks.edge import EdgeTask, EndsHead
-from graphkit.tasks.friends import FriendTask
+from graphkit.tasks.friends import FriendModel, FriendTask
 from graphkit.tasks.graph import GraphTask
 from graphkit.tasks.heuristics import adamic_adar, common_neighbours
 from graphkit.tasks.link import LinkTask
@@ -15,6 +15,7 @@ __all__ = [
     "DMoN",
     "EdgeTask",
     "EndsHead",
+    "FriendModel",
     "FriendTask",
     "GraphTask",
     "LinkTask",

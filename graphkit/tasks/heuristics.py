@@ -48,11 +48,15 @@ def _links(graph: Graph) -> Any:
 
     if graph.is_bipartite or not graph.is_undirected:
         raise ValueError("graph: expected an undirected graph with one set of nodes")
-    source, destination = graph.edge_index.cpu().numpy()
-    n = graph.num_nodes
-    links = csr_array((np.ones(len(source)), (source, destination)), shape=(n, n))
-    links.data[:] = 1  # duplicates have been added up
-    return links
+    ends, n = graph.edge_index, graph.num_nodes
+
+    def build() -> Any:
+        source, destination = ends.cpu().numpy()
+        links = csr_array((np.ones(len(source)), (source, destination)), shape=(n, n))
+        links.data[:] = 1  # duplicates have been added up
+        return links
+
+    return graph.cached("links", build)
 
 
 def _over_common(links: Any, weighted: Any, pairs: Tensor, chunk: int = 1 << 16) -> Tensor:

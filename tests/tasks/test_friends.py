@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from graphkit.data import Dataset, les_miserables, split_links
 from graphkit.graph import Graph
 from graphkit.metrics import METRICS
-from graphkit.nn import GCN, Dropout, Linear
-from graphkit.tasks import FriendTask, adamic_adar, common_neighbours
+from graphkit.nn import Dropout, GraphSAGE, Linear
+from graphkit.tasks import FriendModel, FriendTask, adamic_adar, common_neighbours
+from graphkit.train import fit
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +71,12 @@ def test_rivals_are_no_friends(novel: Dataset):
 
 
 class Profiles(nn.Module):
-    """A GCN on what profiles say."""
+    """What profiles say, passed on among friends."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, channels: int) -> None:
         super().__init__()
-        self.first = nn.Sequential(Dropout(0.2), Linear(features, 64), nn.ReLU())
-        self.rest = GCN(64, 64, 2, dropout=0.2)
+        self.first = nn.Sequential(Dropout(0.2), Linear(features, channels), nn.ReLU())
+        self.rest = GraphSAGE(channels, channels, 2, dropout=0.2)
 
     def forward(self, x: Tensor, graph: Graph) -> Tensor:
         return self.rest(self.first(x), graph)
@@ -84,7 +85,7 @@ class Profiles(nn.Module):
 @pytest.mark.parametrize("metric", ["mrr", "hits@10"])
 def test_training_ranks_better_than_chance(metric: str, novel: Dataset, train: Callable[..., Any]):
     task = FriendTask(metric, 0.1, 0.2, candidates=20)
-    model, phases = train(task, novel, lambda: Profiles(77), 64, epochs=60)
+    model, phases = train(task, novel, lambda: Profiles(77, 64), 64, epochs=60)
     prediction, target = phases.test.all(model)
     assert prediction.shape == target.shape == (51, 21)
     assert target.sum(dim=1).tolist() == [1] * 51
@@ -107,6 +108,46 @@ def test_messages_pass_along_training_links(novel: Dataset):
     phases.test.all(Spy())
     for graph in seen:
         assert torch.equal(graph.edge_index, split.graph.edge_index)
+
+
+def test_training_predicts_links_that_no_message_passes(novel: Dataset):
+    split = split_links(novel.graph, 0.1, 0.2, seed=4)
+    known = {tuple(pair) for pair in split.graph.edge_index.T.tolist()}
+    draws = FriendTask(val=0.1, test=0.2).phases(novel, 4).train.batches
+    for graph, pairs in (next(iter(draws)), next(iter(draws))):
+        messages = {tuple(pair) for pair in graph.edge_index.T.tolist()}
+        links = {tuple(pair) for pair in pairs[:, :, 0].T.tolist()}
+        rivals = {tuple(pair) for pair in pairs[:, :, 1].T.tolist()}
+        assert links <= known
+        assert messages <= known
+        assert not messages & (links | {(b, a) for a, b in links})
+        assert not rivals & known
+        assert len(messages) / 2 + len(links) == split.train.size(1)
+
+
+@pytest.mark.slow
+def test_friends_of_streamers(real: Callable[[str], Dataset]):
+    """Profiles and whom both know, together, tell more than whom both know."""
+    dataset = real("twitch-engb")
+    task = FriendTask(candidates=30)
+    torch.manual_seed(0)
+    phases = task.phases(dataset, seed=0)
+    model = FriendModel(Profiles(dataset.num_features, 32), 32)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    fit(
+        model,
+        optimizer,
+        phases.train.batches,
+        lambda batch: task.loss(*phases.train.predict(model, batch)),
+        lambda: task.rank(*task.evaluate(model, phases.val)),
+        epochs=25,
+    )
+    split = split_links(dataset.graph, 0.05, 0.10, seed=0)
+    _, pairs = task.ranked(split, dataset.graph, 0)
+    counted = adamic_adar(split.graph, pairs.flatten(1)).view(pairs.shape[1:])
+    target = torch.zeros_like(counted)
+    target[:, 0] = 1
+    assert task.evaluate(model, phases.test)[0] > task.score(counted, target) + 0.02
 
 
 def test_no_rivals():
