@@ -40,7 +40,7 @@ class Structure(Protocol):
 
 
 class Aggregation(NamedTuple):
-    """What is made of a per-edge value: sum, mean, max, min, std; or ``edge``, the value itself."""
+    """What is made of a per-edge value: sum, mean, max, min, var, std; or ``edge``, itself."""
 
     reduce: str
     node: int
@@ -157,10 +157,11 @@ class Fused:
                     outputs.append(Output("row", mean, wide))
                     continue
                 off = p("sub", m, mean)
-                var = p("div", p("row_sum", p("mul", off, off)), count)
-                flat = p("le", var, p.literal(reference.STD_FLOOR))
-                std = p("where", flat, p.literal(0.0), p("sqrt", var))
-                outputs.append(Output("row", std, wide))
+                out = p("div", p("row_sum", p("mul", off, off)), count)
+                if reduce == "std":
+                    flat = p("le", out, p.literal(reference.STD_FLOOR))
+                    out = p("where", flat, p.literal(0.0), p("sqrt", out))
+                outputs.append(Output("row", out, wide))
                 kept.append((Output("row", mean, wide), _Saved("mean", number)))
         return Pass.of(p, [*outputs, *(o for o, _ in kept)], "i"), [s for _, s in kept]
 
@@ -213,6 +214,10 @@ class Fused:
             elif reduce in ("max", "min"):
                 winner = extra(self._like(p, m, "i", integer=True), "arg", number)
                 g = p("where", p("eq", winner, p.slot()), g, p.literal(0.0))
+            elif reduce == "var":
+                mean = extra(self._like(p, m, "i"), "mean", number)
+                slope = p("mul", p.literal(2.0), p("mul", g, inverse))
+                g = p("mul", slope, p("sub", m, mean))
             elif reduce == "std":
                 std = extra(self._like(p, m, "i"), "out", number)
                 mean = extra(self._like(p, m, "i"), "mean", number)

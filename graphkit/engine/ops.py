@@ -138,7 +138,7 @@ def segment_reduce(
         x: values.
         index: ``[x.size(dim)]`` segment of every entry; or ``ptr``, row pointers of sorted entries.
         dim_size: number of segments.
-        reduce: sum, mean, max, min or std. Of equal entries the first wins in max and min.
+        reduce: sum, mean, max, min, var or std. Of equal entries the first wins in max and min.
     """
     if torch.compiler.is_compiling() and index is not None and dim_size is not None:
         rows = x.movedim(dim, 0)
@@ -263,7 +263,7 @@ def _compiled_reduce(x: Tensor, index: Tensor, num: int, reduce: str) -> Tensor:
         return mean
     off = x - mean.index_select(0, index)
     var = torch.ops.graphkit.segment_sum(off * off, index, num) / count
-    return reference.standard_deviation(var)
+    return var if reduce == "var" else reference.standard_deviation(var)
 
 
 def _compiled_softmax(x: Tensor, index: Tensor, num: int) -> Tensor:

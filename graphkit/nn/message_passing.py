@@ -45,9 +45,9 @@ class MessagePassing(nn.Module):
     A node that receives no message gets 0 from every aggregation.
 
     Args:
-        aggr: "sum" ("add"), "mean", "max", "min", "std", "softmax", a list of these, a module
-            ``aggr(x, index, ptr=, dim_size=, dim=)``, or None if the subclass overrides
-            :meth:`aggregate`.
+        aggr: "sum" ("add"), "mean", "max", "min", "var", "std", "softmax", a list of these, another
+            name or module of :mod:`graphkit.nn.aggr` or one called as ``aggr(x, index, ptr=,
+            dim_size=, dim=)``, or None if the subclass overrides :meth:`aggregate`.
         aggr_kwargs: passed on to the aggregation.
         flow: "source_to_target" (j -> i along ``edge_index``) or "target_to_source".
         node_dim: the dimension of node tensors that counts the nodes.

@@ -217,7 +217,9 @@ def test_dropout_keeps_the_mean() -> None:
     torch.testing.assert_close(out[out != 0], torch.full_like(out[out != 0], 1 / 0.7))
 
 
-@pytest.mark.parametrize("aggr", ["sum", "mean", "max", "std", "softmax", ["min", "mean"]], ids=str)
+@pytest.mark.parametrize(
+    "aggr", ["sum", "mean", "max", "var", "std", "softmax", ["min", "mean"]], ids=str
+)
 def test_gradcheck_of_first_and_second_derivative(aggr, graph) -> None:
     layer = Formula(lambda a, b, e: torch.tanh(a + b) * b * e, aggr)
     generator = torch.Generator().manual_seed(3)
@@ -231,7 +233,7 @@ def test_gradcheck_of_first_and_second_derivative(aggr, graph) -> None:
 
 
 def test_nan_and_infinity_are_passed_on(graph, monkeypatch) -> None:
-    for aggr in ("sum", "mean", "max", "min", "std", "softmax"):
+    for aggr in ("sum", "mean", "max", "min", "var", "std", "softmax"):
         a, b, e = (t.detach() for t in tensors())
         b[0, 0], b[1, 1], b[2, 2] = torch.nan, torch.inf, -torch.inf
         layer = Formula(lambda a, b, e: a + b * e, aggr)

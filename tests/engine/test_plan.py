@@ -347,7 +347,7 @@ def test_plain_path_in_parts(aggr, monkeypatch) -> None:
 # ------------------------------------------------------------------ operators
 
 
-@pytest.mark.parametrize("reduce", ["sum", "mean", "max", "min", "std"])
+@pytest.mark.parametrize("reduce", ["sum", "mean", "max", "min", "var", "std"])
 @pytest.mark.parametrize("shape", [(30,), (30, 5), (30, 2, 3), (30, 0)])
 def test_segment_reduce(reduce: str, shape: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -403,7 +403,7 @@ def test_registered_operators() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
-@pytest.mark.parametrize("reduce", ["sum", "mean", "max", "min", "std"])
+@pytest.mark.parametrize("reduce", ["sum", "mean", "max", "min", "var", "std"])
 def test_compiled_operators(reduce: str) -> None:
     index = torch.randint(0, 5, (20,))
 

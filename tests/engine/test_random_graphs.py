@@ -14,7 +14,7 @@ from graphkit.graph import Graph
 from graphkit.nn import MessagePassing
 
 GRAPHS = 10_000
-AGGREGATIONS = ["sum", "mean", "max", "min", "std", "softmax", ["mean", "max", "std"]]
+AGGREGATIONS = ["sum", "mean", "max", "min", "var", "std", "softmax", ["mean", "max", "std"]]
 WIDTHS = (0, 1, 3, 16, 17, 33, 70)
 
 

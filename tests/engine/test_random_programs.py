@@ -37,7 +37,7 @@ class RandomProgram:
         for _ in range(self.rng.randint(2, 9)):
             self.pool.append(self.node(self.rng.choice(BINARY + UNARY + ACROSS)))
         last = self.program("add", self.pool[0], self.pool[-1])
-        names = ["sum", "mean", "max", "min", "std", "edge"]
+        names = ["sum", "mean", "max", "min", "var", "std", "edge"]
         chosen = self.rng.sample(names, self.rng.choice([1, 1, 2, 3]))
         self.aggregations = [Aggregation(name, last) for name in chosen]
 

@@ -55,17 +55,7 @@ class MulAggregation(Aggregation):
 class VarAggregation(Aggregation):
     r"""Variance :math:`\frac{1}{n} \sum_j (x_j - \bar x)^2`."""
 
-    def forward(
-        self,
-        x: Tensor,
-        index: Tensor | None = None,
-        ptr: Tensor | None = None,
-        dim_size: int | None = None,
-        dim: int = -2,
-    ) -> Tensor:
-        group = groups_of(x.movedim(dim, 0), index, ptr, dim_size).edge_index[1]
-        off = x - ops.segment_reduce(x, index, ptr, dim_size, dim, "mean").index_select(dim, group)
-        return ops.segment_reduce(off * off, index, ptr, dim_size, dim, "mean")
+    reduce = "var"
 
 
 class StdAggregation(Aggregation):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -108,6 +109,8 @@ class MedianAggregation(QuantileAggregation):
 
 def _sorted(x: Tensor, index: Tensor) -> Tensor:
     """Numbers of the rows in the order of (index, value), for every feature."""
-    by_value = x.sort(dim=0, stable=True).indices
-    by_group = index[by_value].sort(dim=0, stable=True).indices
-    return by_value.gather(0, by_group)
+    # Feature after feature: sorting along contiguous memory is several times as fast.
+    values = x.reshape(len(x), math.prod(x.shape[1:])).t().contiguous()
+    by_value = values.sort(dim=1, stable=True).indices
+    by_group = index.int()[by_value].sort(dim=1, stable=True).indices
+    return by_value.gather(1, by_group).t().reshape(x.shape)
