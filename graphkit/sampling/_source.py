@@ -170,8 +170,19 @@ def sorted_graph(drawn: Drawn, sizes: tuple[int, int], bipartite: bool) -> Graph
     # NumPy, as starting torch's threads for so little would take longer.
     rowptr = np.full(num_dst + 1, num_edges, dtype)  # last may be nodes nothing was drawn for
     rowptr[: drawn.ptr.numel()] = drawn.ptr.numpy()
-    places = torch.from_numpy(np.arange(num_edges, dtype=dtype))
+    places = _places(num_edges, dtype)
     col = torch.from_numpy(drawn.col.numpy().astype(dtype, copy=False))
     order = Adjacency(torch.from_numpy(rowptr), col, places, places, num_dst, num_src)
     connectivity.memo("by_destination", lambda: order)
     return Graph._of(Parts(connectivity, {}, {}, None))
+
+
+_longest: dict[type, Tensor] = {}
+
+
+def _places(count: int, dtype: type) -> Tensor:
+    """The numbers 0, 1, ... of edges that are sorted already; all such graphs share one tensor."""
+    known = _longest.get(dtype)
+    if known is None or known.numel() < count:
+        known = _longest[dtype] = torch.from_numpy(np.arange(count + count // 4, dtype=dtype))
+    return known[:count]
