@@ -109,7 +109,7 @@ class NeighborSampler:
             raise ValueError(f"form: expected one of {', '.join(FORMS)}, got {form!r}")
         self.replace, self.form = replace, form
         weight = None if weight_attr is None else check_weights(graph, weight_attr)
-        rows = Rows.of(rows_towards(graph, flow), weight, running=replace)
+        rows = Rows.of(rows_towards(graph, flow), weight, replace)
         self._source = Source.of(graph, rows, flow)
         self._frontiers = self._source.frontiers()
 

@@ -238,10 +238,16 @@ def test_weights_are_probabilities_of_one_after_the_other() -> None:
     assert is_likely(counts, expected, draws)
 
 
-@pytest.mark.parametrize("fanout", [-1, 4, 9])
-def test_edges_of_no_weight_are_never_taken(fanout: int) -> None:
-    sampler = NeighborSampler(star(5, WEIGHTS), [fanout], weight_attr="edge_weight")
+@pytest.mark.parametrize(("fanout", "replace"), [(-1, False), (-1, True), (4, False), (9, False)])
+def test_edges_of_no_weight_are_never_taken(fanout: int, replace: bool) -> None:
+    sampler = NeighborSampler(star(5, WEIGHTS), [fanout], replace, weight_attr="edge_weight")
     assert drawn_of(sampler, 0) == [1, 3, 4, 5]
+
+
+def test_a_row_of_no_weight_has_nothing_to_draw() -> None:
+    for replace in (False, True):
+        sampler = NeighborSampler(star(3, [0.0] * 3), [2], replace, weight_attr="edge_weight")
+        assert drawn_of(sampler, 0) == []
 
 
 def test_weights_of_all_sizes() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from graphkit._structure import Adjacency
 from graphkit.engine.cpu.sample import neighbours
 
-_NOTHING = np.empty(0, np.int32)
+_NOTHING, _NO_SUMS = np.empty(0, np.int64), np.empty(0, np.float64)
 _READS_PER_ROW = 4
 
 
@@ -24,9 +24,9 @@ class Rows:
 
     Attributes:
         rowptr, col, edge: as in `Adjacency`.
-        weight: ``[E]`` float64 in slot order, or None: all edges are as likely. With `running`
-            the running sums of every row instead.
+        weight: ``[E]`` float64 in slot order, or None: all edges are as likely.
         available: ``[num_rows]`` number of edges of positive weight, if there are weights.
+        sums: ``[E]`` running sums of the weights of every row, to draw with replacement.
     """
 
     rowptr: Tensor
@@ -34,19 +34,21 @@ class Rows:
     edge: Tensor
     weight: Tensor | None = None
     available: Tensor | None = None
+    sums: Tensor | None = None
 
     @classmethod
-    def of(cls, adjacency: Adjacency, weight: Tensor | None = None, running: bool = False) -> Rows:
+    def of(cls, adjacency: Adjacency, weight: Tensor | None = None, replace: bool = False) -> Rows:
         """Rows of an adjacency. ``weight`` is ``[E]``, finite, none below zero, in edge order."""
         plain = cls(adjacency.rowptr, adjacency.col, adjacency.edge)
         if weight is None:
             return plain
         plain.weight = weight.detach().double().index_select(0, adjacency.edge)
         plain.available = torch.empty(adjacency.num_rows, dtype=torch.int64)
-        arrays = plain.rowptr.numpy(), plain.weight.numpy()
-        neighbours.available(*arrays, plain.available.numpy())
-        if running:
-            neighbours.accumulate(*arrays)
+        rowptr, weights = plain.rowptr.numpy(), plain.weight.numpy()
+        neighbours.available(rowptr, weights, plain.available.numpy())
+        if replace:
+            plain.sums = torch.empty_like(plain.weight)
+            neighbours.accumulate(rowptr, weights, plain.sums.numpy())
         return plain
 
     @property
@@ -105,7 +107,7 @@ class Frontier:
 
         Args:
             fanout: how many for each, or fewer if it has not as many; -1 takes all.
-            replace: draw with replacement; then `rows` must hold running sums if it is weighted.
+            replace: draw with replacement, for which weighted `rows` must have sums.
         """
         index = rows.rowptr.numpy(), rows.col.numpy(), rows.edge.numpy()
         available = _NOTHING if rows.available is None else rows.available.numpy()
@@ -129,7 +131,8 @@ class Frontier:
             neighbours.pick(count, work, *index, *batch)
         else:
             largest = int(ptr.diff().max()) if count else 0
-            weights = rows.weight.numpy(), available, largest
+            sums = _NO_SUMS if rows.sums is None else rows.sums.numpy()
+            weights = rows.weight.numpy(), sums, available, largest
             neighbours.pick_weighted(count, work, *index, *weights, *batch)
         self.size = neighbours.number(picked, self._mark, self._base, self._nodes, known, numbers)
         return drawn

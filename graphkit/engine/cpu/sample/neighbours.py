@@ -173,13 +173,13 @@ def _available(rowptr, weight, available):
         available[row] = found
 
 
-def _accumulate(rowptr, weight):
-    """Replace the weights of every row by their running sums."""
+def _accumulate(rowptr, weight, sums):
+    """Fill in the running sums of the weights of every row."""
     for row in range(rowptr.size - 1):
         total = 0.0
         for slot in range(rowptr[row], rowptr[row + 1]):
             total += weight[slot]
-            weight[slot] = total
+            sums[slot] = total
 
 
 available, accumulate = compiled(_available), compiled(_accumulate)
@@ -202,15 +202,14 @@ def _sink(keys, slots, size, key, slot):
 
 @njit
 def _pick_weighted(
-    first, last, rowptr, col, edge, weight, available, largest,
+    first, last, rowptr, col, edge, weight, sums, available, largest,
     nodes, start, ptr, replace, seed, picked, edges, rows,
 ):  # fmt: skip
     """As `_pick`, with a probability proportional to ``weight``, which stands in slot order.
 
-    With replacement ``weight`` holds running sums, searched by bisection. Without, every edge
-    gets an exponential time, its rate the weight, and the k earliest are taken: the order in
-    which one after the other would be drawn (Efraimidis & Spirakis 2006). ``largest`` is the
-    largest k of any node.
+    With replacement the running ``sums`` are searched by bisection. Without, every edge gets an
+    exponential time, its rate the weight, and the k earliest are taken: the order in which one
+    after the other would be drawn (Efraimidis & Spirakis 2006). ``largest`` is the largest k.
     """
     times, slots = np.empty(largest, np.float64), np.empty(largest, np.int64)
     for i in range(first, last):
@@ -220,11 +219,11 @@ def _pick_weighted(
         key = key_of(seed, i)
         if replace:
             for j in range(k):
-                mark = unit(key, j) * weight[end - 1]
+                mark = unit(key, j) * sums[end - 1]
                 low, high = begin, end - 1
                 while low < high:
                     middle = (low + high) // 2
-                    if weight[middle] < mark:
+                    if sums[middle] < mark:
                         low = middle + 1
                     else:
                         high = middle
@@ -249,12 +248,12 @@ def _pick_weighted(
 
 
 def _pick_weighted_chunks(
-    cuts, rowptr, col, edge, weight, available, largest,
+    cuts, rowptr, col, edge, weight, sums, available, largest,
     nodes, start, ptr, replace, seed, picked, edges, rows,
 ):  # fmt: skip
     for c in prange(cuts.size - 1):
         _pick_weighted(
-            cuts[c], cuts[c + 1], rowptr, col, edge, weight, available, largest,
+            cuts[c], cuts[c + 1], rowptr, col, edge, weight, sums, available, largest,
             nodes, start, ptr, replace, seed, picked, edges, rows,
         )  # fmt: skip
 
