@@ -150,7 +150,7 @@ def test_datasets_lists_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert done.exit_code == 0, done.output
     cards = {card["name"]: card for card in json.loads(done.stdout)}
     assert {"cora", "mutag", "esol", "ogbg-molhiv", "facebook", "karate"} <= cards.keys()
-    assert cards["karate"]["state"] == "bundled"
+    assert cards["karate"]["where"] == "bundled"
     assert cards["cora"]["statistics"]["nodes"] == 2708
     shown = invoke(app, ["datasets", "--level", "graph"]).stdout
     assert "mutag" in shown

@@ -4,7 +4,7 @@
 
 Hidden 16, dropout 0.5, Adam, features divided by their sum, validation accuracy after every epoch.
 The loop is one and the same; what differs is the library's layers and the form of its data: PyTorch
-Geometric's dense features with `edge_index` or a CSR adjacency and `cached=True`, as in its example,
+Geometric's dense features with `edge_index` or a CSR adjacency and `cached=True` as in its example,
 and under torch.compile; graphkit's sparse features, as loading gives them. Every system runs in a
 process of its own and they take turns, 200 epochs at a time. The first turn is not counted.
 """

@@ -35,5 +35,5 @@ def datasets(
     console = Console(stderr=json_file == "-")
     console.print(report.datasets_table(found, folder=data_folder()))
     if json_file:
-        cards = [{**asdict(entry.card), "state": entry.state} for entry in found]
+        cards = [{**asdict(entry.card), "where": entry.state} for entry in found]
         write(json.dumps(cards, indent=2), json_file)

@@ -40,6 +40,14 @@ def features(matrix: Any) -> Tensor:
     return torch.from_numpy(matrix.toarray().astype("float32"))
 
 
+def identity_features(num_nodes: int) -> Tensor:
+    """The sparse identity matrix: features that say nothing but which node it is, so that a first
+    linear map learns a vector for each."""
+    import scipy.sparse
+
+    return sparse_features(scipy.sparse.identity(num_nodes, format="csr"))
+
+
 def normalize_features(graph: Graph) -> Graph:
     """The graph with every row of `x`, dense or sparse CSR, divided by its sum.
 

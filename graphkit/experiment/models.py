@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -88,10 +88,9 @@ def build(name: str, interface: Interface, settings: Settings) -> Encoder:
     return Encoder(inputs, MODELS[name](interface, settings))
 
 
-def degrees_of(dataset: Dataset, members: Tensor) -> Tensor:
-    """Histogram of in-degrees: of the one graph, or of the graphs among `members`."""
-    chosen = members.tolist() if dataset.level == "graph" else [0]
-    degree = torch.cat([dataset.graphs[i].in_degree for i in chosen])
+def degrees_of(dataset: Dataset, members: Sequence[int]) -> Tensor:
+    """Histogram of the in-degrees in the graphs among `members`."""
+    degree = torch.cat([dataset.graphs[i].in_degree for i in members])
     return torch.bincount(degree.long())
 
 

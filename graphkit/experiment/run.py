@@ -13,14 +13,14 @@ from torch import nn
 
 from graphkit.data import Split
 from graphkit.data.dataset import Dataset, Level
-from graphkit.data.features import normalize_features
+from graphkit.data.features import identity_features, normalize_features
 from graphkit.experiment import models
 from graphkit.experiment.recipes import Published, Recipe, recipe_of
 from graphkit.nn import Predictor
-from graphkit.tasks import GraphTask, LinkTask, NodeTask, Phases, Task
+from graphkit.tasks import EdgeTask, GraphTask, LinkTask, NodeTask, Phases, Task
 from graphkit.train import Epoch, Fit, fit
 
-TASKS: dict[Level, type[Task]] = {"node": NodeTask, "edge": LinkTask, "graph": GraphTask}
+TASKS: dict[Level, type[Task]] = {"node": NodeTask, "graph": GraphTask}
 
 
 @dataclass
@@ -104,11 +104,10 @@ class Experiment:
                 f"task: expected {dataset.level!r}{_or_links(dataset)} for {dataset.name}, "
                 f"got {self.level!r}"
             )
-        if dataset.graphs[0].x is None:
-            raise ValueError(f"dataset: {dataset.name} has no features of nodes")
         self.recipe: Recipe = recipe_of(model)
         changes = dict(settings or {}) | ({} if epochs is None else {"epochs": epochs})
-        atoms = not dataset.graphs[0].x.is_floating_point()
+        x = dataset.graphs[0].x
+        atoms = x is not None and not x.is_floating_point()
         groups = ["molecules", dataset.name] if atoms else [dataset.name]
         self.settings = self.recipe.settings(groups, self.level, changes)
         self.device = torch.device(device)
@@ -117,9 +116,11 @@ class Experiment:
         self.build(0)  # what does not fit is said now
 
     def _prepare(self, graph: Any) -> Any:
-        if self.settings["normalize"] and graph.x.is_floating_point():
+        if graph.x is None:  # a vector for every node is learnt
+            graph = graph.replace(x=identity_features(graph.num_nodes))
+        elif self.settings["normalize"] and graph.x.is_floating_point():
             graph = normalize_features(graph)
-        if graph.edge_attr is not None and not self._reads_edges:
+        if graph.edge_attr is not None and not self._reads_edges and self.level != "edge":
             graph = graph.replace(edge_attr=None)
         return graph if self.device.type == "cpu" else graph.to(self.device)
 
@@ -129,7 +130,8 @@ class Experiment:
 
     def _task(self) -> Task:
         if self.level == "edge":
-            return LinkTask.of(self.dataset)
+            of_edges = self.dataset.level == "edge" and self.dataset.kind != "link"
+            return EdgeTask.of(self.dataset) if of_edges else LinkTask.of(self.dataset)
         task = TASKS[self.level].of(self.dataset)
         if isinstance(task, GraphTask):
             task.pool = self.settings["pool"]
@@ -204,14 +206,17 @@ class Experiment:
         """A fresh model; its start values come from torch's generator."""
         s, graph = SimpleNamespace(**self.settings), self.dataset.graphs[0]
         plain_last = self.level != "graph"
+        edges: Any = _sizes("edge_attr", graph.edge_attr) or 0
+        if isinstance(self.task, EdgeTask):
+            edges = self.task.message_features if self._reads_edges else 0
         outputs = {"node": self.task.num_outputs, "edge": getattr(s, "code", 0)}
-        split: Split = self.dataset.split(seed)
+        degrees = models.degrees_of(self.dataset, self._members(seed))
         interface = models.Interface(
             features=_sizes("x", graph.x),
-            edges=_sizes("edge_attr", graph.edge_attr) or 0,
+            edges=edges,
             outputs=outputs.get(self.level, s.hidden),
             plain_last=plain_last,
-            degrees=models.degrees_of(self.dataset, split.train),
+            degrees=degrees,
         )
         encoder = models.build(self.recipe.name, interface, s)
         head = nn.Identity() if self.level == "node" else self.task.head(interface.outputs)
@@ -219,12 +224,18 @@ class Experiment:
             head.predict = nn.Sequential(nn.Dropout(s.dropout), head.predict)  # type: ignore[arg-type]
         return Predictor(encoder, head).to(self.device)
 
+    def _members(self, seed: int) -> Sequence[int]:
+        """The graphs that training sees."""
+        if self.level != "graph":
+            return [0]
+        return self.dataset.split(seed).train.tolist()
+
     def outcome(self) -> Outcome:
         """An outcome without values yet."""
         return Outcome(
             dataset=self.dataset.name,
-            split=self.dataset.split_name if self.level == self.dataset.level else LinkTask.split,
-            task={"edge": "link"}.get(self.level, self.level),
+            split=self.task.split if isinstance(self.task, LinkTask) else self.dataset.split_name,
+            task="link" if isinstance(self.task, LinkTask) else self.level,
             model=self.recipe.name,
             metric=self.task.metric.name,
             unit="%" if self._is_share else "",

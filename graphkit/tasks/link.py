@@ -24,20 +24,27 @@ class LinkTask(Task):
     links.
 
     Args:
-        metric: "roc_auc" or "ap".
-        val, test: Shares of the links; the defaults are those of Kipf & Welling 2016.
+        metric: A metric of links: "roc_auc", "ap", "hits@20".
+        val, test: Shares of the links, where the data set has no published parts; the defaults
+            are those of Kipf & Welling 2016.
     """
 
     level = "edge"
-    split = "random 85/5/10 % of the links"
 
     def __init__(self, metric: str = "roc_auc", val: float = 0.05, test: float = 0.10) -> None:
         super().__init__("link", metric, 1)
         self.val, self.test = val, test
+        train = 100 * (1 - val - test)
+        self.split = f"{train:g}/{100 * val:g}/{100 * test:g} % of the links by seed"
 
     @classmethod
     def of(cls, dataset: Dataset) -> LinkTask:
-        return cls()
+        """Of a data set made for it with its own metric and links; of another with the defaults."""
+        if dataset.kind != "link":
+            return cls()
+        task = cls(dataset.metric)
+        task.split = dataset.split_name
+        return task
 
     def head(self, channels: int) -> nn.Module:
         return EdgeHead()
@@ -46,7 +53,9 @@ class LinkTask(Task):
         self, dataset: Dataset, seed: int, *, supervised: float = 0.5, **settings: Any
     ) -> Phases:
         """`supervised` is the share of the training links that an epoch predicts."""
-        split = split_links(dataset.graph, self.val, self.test, seed=seed)
+        split = dataset.further.get("links")
+        if split is None:
+            split = split_links(dataset.graph, self.val, self.test, seed=seed)
         x = dataset.graph.x
         generator = torch.Generator().manual_seed(seed)
 
