@@ -91,7 +91,7 @@ class Dataset:
         return replace(self, graphs=[function(graph) for graph in self.graphs])
 
     def __repr__(self) -> str:
-        count = f"{len(self.graphs)} graphs" if self.level == "graph" else "1 graph"
+        count = "1 graph" if len(self.graphs) == 1 else f"{len(self.graphs)} graphs"
         return (
             f"Dataset({self.name!r}: {self.level} {self.kind}, {count}, "
             f"{self.num_outputs} outputs, split {self.split_name!r}, metric {self.metric!r})"

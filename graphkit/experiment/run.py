@@ -16,8 +16,8 @@ from graphkit.data.dataset import Dataset, Level
 from graphkit.data.features import identity_features, normalize_features
 from graphkit.experiment import models
 from graphkit.experiment.recipes import Published, Recipe, recipe_of
-from graphkit.nn import Predictor
-from graphkit.tasks import EdgeTask, GraphTask, LinkTask, NodeTask, Phases, Task
+from graphkit.nn import MLP, Predictor
+from graphkit.tasks import EdgeTask, GraphTask, LinkTask, NodeTask, Phases, SceneTask, Task
 from graphkit.train import Epoch, Fit, fit
 
 TASKS: dict[Level, type[Task]] = {"node": NodeTask, "graph": GraphTask}
@@ -130,8 +130,10 @@ class Experiment:
 
     def _task(self) -> Task:
         if self.level == "edge":
-            of_edges = self.dataset.level == "edge" and self.dataset.kind != "link"
-            return EdgeTask.of(self.dataset) if of_edges else LinkTask.of(self.dataset)
+            if self.dataset.level == "node" or self.dataset.kind == "link":
+                return LinkTask.of(self.dataset)
+            several = len(self.dataset.graphs) > 1
+            return SceneTask.of(self.dataset) if several else EdgeTask.of(self.dataset)
         task = TASKS[self.level].of(self.dataset)
         if isinstance(task, GraphTask):
             task.pool = self.settings["pool"]
@@ -221,12 +223,13 @@ class Experiment:
         encoder = models.build(self.recipe.name, interface, s)
         head = nn.Identity() if self.level == "node" else self.task.head(interface.outputs)
         if self.level == "graph":
-            head.predict = nn.Sequential(nn.Dropout(s.dropout), head.predict)  # type: ignore[arg-type]
+            sizes = [interface.outputs] * s.head_layers + [self.task.num_outputs]
+            head.predict = nn.Sequential(nn.Dropout(s.dropout), MLP(sizes, norm=None))
         return Predictor(encoder, head).to(self.device)
 
     def _members(self, seed: int) -> Sequence[int]:
         """The graphs that training sees."""
-        if self.level != "graph":
+        if len(self.dataset.graphs) == 1:
             return [0]
         return self.dataset.split(seed).train.tolist()
 

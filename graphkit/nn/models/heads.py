@@ -9,15 +9,7 @@ from torch import Tensor, nn
 
 from graphkit.graph import Graph
 from graphkit.nn.inits import reset
-from graphkit.nn.pool import global_add_pool, global_max_pool, global_mean_pool, global_min_pool
-
-_POOLS = {
-    "sum": global_add_pool,
-    "add": global_add_pool,
-    "mean": global_mean_pool,
-    "max": global_max_pool,
-    "min": global_min_pool,
-}
+from graphkit.nn.pool.readout import Readout
 
 
 class NodeHead(nn.Module):
@@ -63,17 +55,16 @@ class GraphHead(nn.Module):
 
     Args:
         predict: a module or any callable on rows.
-        pool: "mean", "sum", "max", "min", or a callable ``pool(h, batch, size)``.
+        pool: name of an aggregation ("mean", "sum", "max", "median", ...) or a callable
+            ``pool(h, batch, size)`` such as a :class:`~graphkit.nn.Readout`.
     """
 
     def __init__(
         self, predict: Callable[[Tensor], Tensor], pool: str | Callable[..., Tensor] = "mean"
     ) -> None:
         super().__init__()
-        if isinstance(pool, str) and pool not in _POOLS:
-            raise ValueError(f"pool: expected one of {sorted(_POOLS)} or a callable, got {pool!r}")
         self.predict = predict
-        self.pool = _POOLS[pool] if isinstance(pool, str) else pool
+        self.pool = Readout(pool) if isinstance(pool, str) else pool
 
     def forward(
         self, h: Tensor, batch: Tensor | Graph | None = None, size: int | None = None

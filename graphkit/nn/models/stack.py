@@ -17,7 +17,8 @@ class ConvStack(BasicGNN):
     Args:
         conv: makes a layer, ``conv(in_channels, out_channels, to_output)``; the last argument says
             that it is the last layer and maps to `out_channels`.
-        *args, **kwargs: of :class:`BasicGNN`.
+        *args: of :class:`BasicGNN`.
+        **kwargs: of :class:`BasicGNN`.
     """
 
     supports_edge_weight = False
