@@ -1,4 +1,4 @@
-"""From a directed graph to an undirected one."""
+"""From a directed graph to an undirected one, and which edges are opposite to which."""
 
 from __future__ import annotations
 
@@ -38,6 +38,17 @@ def to_undirected(parts: Parts, reduce: str) -> Parts:
     edge_index = torch.stack([source[first], destination[first]])
     connectivity = Connectivity(edge_index, old.num_src, old.num_dst, undirected=True)
     return Parts(connectivity, values, parts.kinds, parts.ptr)
+
+
+def match_opposites(edge_index: Tensor, num_nodes: int) -> tuple[Tensor, Tensor]:
+    """Numbers of edges and, at the same places, of their opposites, where every edge has one.
+
+    Of parallel edges the first is matched with the first, the second with the second.
+    """
+    source, destination = edge_index
+    there = (source * num_nodes + destination).sort(stable=True).indices
+    back = (destination * num_nodes + source).sort(stable=True).indices
+    return there, back
 
 
 def _merge(value: Any, order: Tensor, first: Tensor, counts: Tensor, reduce: str) -> Any:

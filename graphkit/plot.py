@@ -11,8 +11,11 @@ import numpy as np
 from graphkit.graph import Graph
 
 if TYPE_CHECKING:
+    import networkx as nx
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from graphkit.explain import Explanation
 
 Array = np.ndarray[Any, Any]
 
@@ -162,6 +165,97 @@ def pixel_graphs(
             said = f"{predicted[i]}, is {truth[i]}"
             cell.set_title(said, color=_WRONG, size=13, weight="bold")
     figure.savefig(file, dpi=150)
+
+
+def explanation(
+    file: Path,
+    explained: Explanation,
+    *,
+    target: Sequence[int] = (),
+    classes: Array | None = None,
+    count: int = 30,
+    title: str,
+    subtitle: str,
+) -> None:
+    """The edges that a prediction rests on, among the others between the same nodes.
+
+    The more important an edge is, the wider and darker it is drawn; of the two directions of an
+    undirected edge the more important one counts. Nodes stand at `pos`, where the graph has that,
+    and are called as `node_names` says, else by their numbers.
+
+    Args:
+        file: Where the picture goes.
+        explained: What to draw.
+        target: Nodes that the prediction is about; these get a ring.
+        classes: ``[num_nodes]`` numbers from 0 to 9 that colour the nodes.
+        count: How many edges, of the most important, and those between their ends are drawn.
+        title, subtitle: Above the picture.
+    """
+    from matplotlib import colormaps
+    from matplotlib.collections import LineCollection
+
+    graph = explained.graph
+    network = _important_part(explained, target, count)
+    nodes = np.array(network.nodes, dtype=np.int64)
+    place = _place(graph, network)
+    edges = sorted(network.edges(data="weight"), key=lambda edge: edge[2])
+    figure, axes = _sheet(7.5, 7.2, title, subtitle)
+    if edges:
+        lines = [np.stack([place[u], place[v]]) for u, v, _ in edges]
+        weight = np.array([edge[2] for edge in edges]) / (edges[-1][2] or 1.0)
+        axes.add_collection(LineCollection(lines, colors="#d0d7de", linewidths=0.8, zorder=1))
+        widths = 0.5 + 4 * weight
+        strong = LineCollection(lines, colors="#0969da", linewidths=widths, alpha=weight, zorder=2)
+        axes.add_collection(strong)
+    colours = np.full((len(nodes), 3), 0.92)
+    if classes is not None:  # light, so that names can be read
+        colours = 0.5 + 0.5 * colormaps["tab10"](np.asarray(classes)[nodes])[:, :3]
+    names = graph.node_attrs.get("node_names", range(graph.num_nodes))
+    for node, colour in zip(nodes.tolist(), colours, strict=True):
+        ring = node in target
+        axes.scatter(
+            *place[node],
+            color=[colour],
+            s=420 if ring else 260,
+            edgecolors=_INK if ring else _SOFT,
+            linewidths=2.6 if ring else 0.8,
+            zorder=3,
+        )
+        axes.text(*place[node], str(names[node]), size=8, color=_INK, ha="center", va="center")
+    axes.set_axis_off()
+    axes.margins(0.08)
+    figure.savefig(file, dpi=150)
+
+
+def _important_part(explained: Explanation, target: Sequence[int], count: int) -> nx.Graph:
+    """The `target`, the ends of the most important edges, and all edges among them."""
+    import networkx as nx
+
+    source, destination = explained.graph.edge_index.tolist()
+    network = nx.Graph()
+    network.add_nodes_from(target)
+    for edge in explained.top(count).edge_mask.nonzero().view(-1).tolist():
+        network.add_nodes_from((source[edge], destination[edge]))
+    strength = explained.edge_mask.detach().clamp(min=0).tolist()
+    for u, v, weight in zip(source, destination, strength, strict=True):
+        if u in network and v in network:
+            before = network.get_edge_data(u, v, {"weight": 0.0})["weight"]
+            network.add_edge(u, v, weight=max(weight, before))
+    return network
+
+
+def _place(graph: Graph, network: nx.Graph) -> dict[int, Array]:
+    """Where nodes stand: at their `pos`, or as far from each other as the way is long."""
+    import networkx as nx
+
+    if graph.pos is not None and graph.pos.size(1) == 2:
+        return {node: graph.pos[node].numpy() for node in network}
+    if not network:
+        return {}
+    steps = dict(nx.all_pairs_shortest_path_length(network))
+    apart = 1 + max(max(row.values()) for row in steps.values())
+    distance = {u: {v: steps[u].get(v, apart) for v in network} for u in network}
+    return nx.kamada_kawai_layout(network, dist=distance)
 
 
 def _draw_pixels(axes: Axes, graph: Graph) -> None:

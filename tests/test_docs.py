@@ -18,6 +18,7 @@ API = Path(__file__).parent.parent / "docs" / "api"
         ("graphkit.sampling", "sampling"),
         ("graphkit.metrics", "metrics"),
         ("graphkit.tasks", "tasks"),
+        ("graphkit.explain", "explain"),
     ],
 )
 def test_every_public_name_is_in_the_reference(module: str, page: str):

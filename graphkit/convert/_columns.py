@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from graphkit._attributes import take
+from graphkit._undirected import match_opposites
 from graphkit.graph import Graph
 
 # Others know weights by this name, graphkit's layers by the other.
@@ -65,21 +66,10 @@ def is_symmetric(graph: Graph) -> bool:
     """Whether every edge has its opposite, with the same attributes."""
     if not graph.is_undirected:
         return False
-    there, back = match_opposites(graph)
+    there, back = match_opposites(graph.edge_index, graph.num_nodes)
     return all(
         _is_same(take(value, there), take(value, back)) for value in graph.edge_attrs.values()
     )
-
-
-def match_opposites(graph: Graph) -> tuple[Tensor, Tensor]:
-    """Numbers of edges and, at the same places, of their opposites, for an undirected graph.
-
-    Of parallel edges the first is matched with the first, the second with the second.
-    """
-    source, destination = graph.edge_index
-    there = (source * graph.num_nodes + destination).sort(stable=True).indices
-    back = (destination * graph.num_nodes + source).sort(stable=True).indices
-    return there, back
 
 
 def _is_same(value: Any, other: Any) -> bool:

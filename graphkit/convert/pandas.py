@@ -13,12 +13,12 @@ from torch import Tensor
 from graphkit._attributes import take
 from graphkit._extras import require
 from graphkit._foreign import is_instance
+from graphkit._undirected import match_opposites
 from graphkit.convert._columns import (
     OUR_WEIGHT,
     THEIR_WEIGHT,
     in_both_directions,
     is_symmetric,
-    match_opposites,
     to_array,
     to_column,
     to_list,
@@ -181,7 +181,7 @@ def to_pandas(
                 "undirected: expected False, as not every edge has its opposite with the same "
                 "attributes"
             )
-        there, back = match_opposites(graph)
+        there, back = match_opposites(graph.edge_index, graph.num_nodes)
         number = there[there <= back].sort().values
     sides = _sides(graph)
     columns = {name: _to_cells(take(value, number)) for name, value in graph.edge_attrs.items()}
