@@ -38,7 +38,7 @@ class Explanation:
 
     @property
     def sparsity(self) -> float:
-        """Share of the edges that the explanation leaves out, 1 - |S| / |E|; Yuan et al. 2022.
+        """Share of the edges that the explanation leaves out, :math:`1 - |S| / |E|`; Yuan et al. 2022.
 
         Edges that are there in part count in part, so that this asks for a mask in [0, 1].
         """
