@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import graphkit
 from graphkit.data.cards import all_cards
 from graphkit.data.load import FAMILIES
+from graphkit.experiment import names, recipe_of
 
 project = "graphkit"
 author = "graphkit contributors"
@@ -65,6 +66,11 @@ def write_tables() -> None:
     (here / "_tables").mkdir(exist_ok=True)
     columns = {
         "accuracy": "dataset split model seeds mean deviation published source",
+        "experiments": "dataset task model protocol metric seeds mean deviation published source",
+        "cora_epochs": "system threads ms_per_epoch times_graphkit peak_mb",
+        "transfer": "source target way metric seeds mean deviation",
+        "molecules": "dataset model metric seeds mean deviation published source",
+        "sampling": "system sampled_edges_per_second times_graphkit",
         "training_step": "model system seconds_median times_graphkit peak_mb peak_times_graphkit",
     }
     for name, wanted in columns.items():
@@ -103,6 +109,15 @@ def write_datasets() -> None:
     (Path(__file__).parent / "_tables/further.txt").write_text(names, encoding="utf-8")
 
 
+def write_recipes() -> None:
+    """The models that `graphkit run` knows, and what their settings follow."""
+    with open(Path(__file__).parent / "_tables/recipes.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["name", "model", "settings follow"])
+        for recipe in map(recipe_of, names()):
+            table.writerow([f"``{recipe.name}``", recipe.title, recipe.paper])
+
+
 def plain(text: str) -> str:
     """Text in which nothing is a mark of reStructuredText."""
     return re.sub(r"([*`|\\]|_(?!\w))", r"\\\1", text)
@@ -110,3 +125,4 @@ def plain(text: str) -> str:
 
 write_tables()
 write_datasets()
+write_recipes()

@@ -15,13 +15,27 @@ settings.load_profile("repeatable")
 # results is tested in processes that set their own number.
 torch.set_num_threads(1)
 
+# Tried: 2.13 and 2.15 can, 2.9 cannot.
+OLDEST_THAT_COMPILES = (2, 13)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is marked as compiling a Graph where torch is too old to."""
+    release = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    if release >= OLDEST_THAT_COMPILES:
+        return
+    reason = f"torch {torch.__version__} cannot compile what takes a Graph; 2.13 can"
+    for item in items:
+        if "compiles" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """The folder of real data sets, `GRAPHKIT_DATA`; the test is skipped where there is none."""
     folder = os.environ.get("GRAPHKIT_DATA")
     if not folder:
-        pytest.skip("needs real data: set GRAPHKIT_DATA to a folder that holds planetoid/ and tu/")
+        pytest.skip("needs real data: GRAPHKIT_DATA names no folder")
     root = Path(folder)
     if not root.is_dir():
         pytest.fail(f"GRAPHKIT_DATA names a folder that does not exist: {root}")

@@ -381,6 +381,7 @@ class TestPyG:
             as_graph(HeteroData())
 
 
+@pytest.mark.compiles
 def test_compiled_as_an_argument():
     graph = Graph(edges(), 3, x=torch.rand(3, 2), node_attrs={"mask": torch.ones(3)})
 

@@ -19,6 +19,7 @@ API = Path(__file__).parent.parent / "docs" / "api"
         ("graphkit.metrics", "metrics"),
         ("graphkit.tasks", "tasks"),
         ("graphkit.explain", "explain"),
+        ("graphkit.experiment", "experiment"),
     ],
 )
 def test_every_public_name_is_in_the_reference(module: str, page: str):

@@ -402,6 +402,7 @@ def test_registered_operators() -> None:
     torch.library.opcheck(torch.ops.graphkit.segment_winner, (x.detach(), index, 6, "max"))
 
 
+@pytest.mark.compiles
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("reduce", ["sum", "mean", "max", "min", "var", "std"])
 def test_compiled_operators(reduce: str) -> None:

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize(
     "make",
     [

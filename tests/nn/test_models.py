@@ -266,7 +266,7 @@ def test_encoder_and_head_are_trained_apart():
         ),
         (lambda: Linear(4, 3, weight_initializer="ones"), "weight_initializer: expected"),
         (lambda: Linear(4, 3, bias_initializer="ones"), "bias_initializer: expected"),
-        (lambda: GraphHead(nn.Identity(), "median"), "pool: expected one of"),
+        (lambda: GraphHead(nn.Identity(), "first"), "aggr: expected one of .* got .first."),
         (lambda: EdgeHead()(X, EDGES.t()), "edge_label_index: expected shape"),
     ],
 )

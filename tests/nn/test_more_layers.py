@@ -335,6 +335,7 @@ def test_runs_fused(layer: MessagePassing, monkeypatch: pytest.MonkeyPatch):
     assert "gather" not in plan.explain(layer)
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize(
     "layer",
     [ChebConv(F_IN, 4, 3), APPNP(2, 0.1), pna(towers=2, edge_dim=3), NNConv(F_IN, 4, mlp(3, 24))],
