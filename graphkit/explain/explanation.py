@@ -28,8 +28,8 @@ class Explanation:
 
     @property
     def node_mask(self) -> Tensor:
-        """``[N]`` importance of the nodes: of their features together, where these differ from
-        node to node, else of the most important edge from or to them."""
+        """Importance of the nodes, ``[N]``, which is that of their features together where these
+        differ from node to node, else that of the most important edge from or to them."""
         if self.feature_mask is not None and self.feature_mask.dim() == 2:
             return self.feature_mask.sum(1)
         ends, mask = self.graph.edge_index.view(-1), self.edge_mask.repeat(2)
@@ -38,7 +38,7 @@ class Explanation:
 
     @property
     def sparsity(self) -> float:
-        """Share of the edges that the explanation leaves out, :math:`1 - |S| / |E|`; Yuan et al. 2022.
+        """Share of the edges that are left out, :math:`1 - |S| / |E|`; Yuan et al. 2022.
 
         Edges that are there in part count in part, so that this asks for a mask in [0, 1].
         """
