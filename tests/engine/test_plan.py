@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.engine import ops, plan, reference
+from graphkit.engine.cpu import run
 from graphkit.graph import Graph
 from graphkit.nn import MessagePassing, softmax
 
@@ -393,6 +394,16 @@ def test_segment_reduce_along_another_dimension() -> None:
 def test_wrong_segments(index: Tensor | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ops.segment_reduce(torch.ones(3, 2), index, None, 3)
+
+
+def test_winners_are_not_noted_where_their_number_is_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "_MOST_EDGES", 5)
+    index = torch.tensor([0, 1, 0, 1, 0])
+    with pytest.raises(ValueError, match="edge_index: expected fewer than 5 edges.*got 5"):
+        ops.segment_reduce(torch.rand(5, 2), index, None, 2, 0, "max")
+    assert ops.segment_reduce(torch.rand(5, 2), index, None, 2, 0, "sum").shape == (2, 2)
 
 
 def test_registered_operators() -> None:

@@ -17,6 +17,7 @@ from graphkit.engine.cpu.kernel import Output, Spec
 from graphkit.engine.expression import Node, Program
 
 DTYPES = (torch.float32, torch.float64)
+_MOST_EDGES = 2**31
 
 
 @dataclass(eq=False)
@@ -130,6 +131,12 @@ def run(
     for out in walk.outputs:
         width = heads * channels if out.wide else heads
         integer = "arg" in walk.nodes[out.node].op
+        if integer and adjacency.num_edges >= _MOST_EDGES:
+            raise ValueError(
+                f"edge_index: expected fewer than {_MOST_EDGES} edges, as max and min note the "
+                f"winning edge in 32 bits, got {adjacency.num_edges}; GRAPHKIT_ENGINE=reference "
+                "has no such limit"
+            )
         kind = torch.int32 if integer else dtype
         if out.mode == "total":
             outputs.append(torch.zeros(chunks.size - 1, width, dtype=kind))
