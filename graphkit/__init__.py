@@ -11,7 +11,17 @@ __version__ = "0.1.0.dev0"
 __all__ = ["Graph", "__version__", "as_graph"]
 
 # What is opened when somebody enters, so that the command line answers before torch is loaded.
-_ROOMS = ("convert", "data", "engine", "explain", "nn", "sampling")
+_ROOMS = (
+    "convert",
+    "data",
+    "engine",
+    "experiment",
+    "explain",
+    "metrics",
+    "nn",
+    "sampling",
+    "tasks",
+)
 _FROM_GRAPH = ("Graph", "as_graph")
 
 
