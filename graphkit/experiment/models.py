@@ -106,6 +106,11 @@ class _WithCategories(nn.Module):
         return self.conv(x, graph, edge_attr=self.edges(graph.edge_attr))
 
 
+def _norm_kwargs(norm: str | None) -> dict[str, Any] | None:
+    """The last batch of an epoch may be a molecule of one atom, which has no statistics."""
+    return {"allow_single_element": True} if norm == "batch_norm" else None
+
+
 def _stack(conv: Callable[[int, int, bool, int | None, Interface, Settings], nn.Module]) -> Build:
     """Layers of a kind: ``conv(in, out, to_output, edge_dim, interface, settings)``."""
 
@@ -125,6 +130,7 @@ def _stack(conv: Callable[[int, int, bool, int | None, Interface, Settings], nn.
             dropout=s.dropout,
             act=s.act,
             norm=s.norm,
+            norm_kwargs=_norm_kwargs(s.norm),
             residual=s.residual,
             jk=s.jk,
             plain_last=io.plain_last,
@@ -147,7 +153,8 @@ def _gat(kind: type) -> Build:
 
 
 def _mlp_of(i: int, o: int, s: Settings) -> nn.Module:
-    return MLP([i, s.mlp_hidden or o, o], norm="batch_norm")
+    norm = "batch_norm"
+    return MLP([i, s.mlp_hidden or o, o], norm=norm, norm_kwargs=_norm_kwargs(norm))
 
 
 def _gin(i: int, o: int, _: bool, edge_dim: int | None, io: Interface, s: Settings) -> nn.Module:
@@ -210,7 +217,14 @@ class _GPS(nn.Module):
             if isinstance(io.edges, list):
                 local = _WithCategories(local, io.edges, s.hidden)
             self.layers.append(
-                GPSConv(s.hidden, local, heads=s.heads, dropout=s.dropout, norm=s.norm)
+                GPSConv(
+                    s.hidden,
+                    local,
+                    heads=s.heads,
+                    dropout=s.dropout,
+                    norm=s.norm,
+                    norm_kwargs=_norm_kwargs(s.norm),
+                )
             )
         self.last = Linear(s.hidden, io.outputs) if io.plain_last else nn.Identity()
 
@@ -250,6 +264,7 @@ def _perceptron(io: Interface, s: Settings) -> MLP:
         dropout=s.dropout,
         act=s.act,
         norm=s.norm,
+        norm_kwargs=_norm_kwargs(s.norm),
         plain_last=io.plain_last,
     )
 

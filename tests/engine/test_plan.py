@@ -401,7 +401,7 @@ def test_winners_are_not_noted_where_their_number_is_too_large(
 ) -> None:
     monkeypatch.setattr(run, "_MOST_EDGES", 5)
     index = torch.tensor([0, 1, 0, 1, 0])
-    with pytest.raises(ValueError, match="edge_index: expected fewer than 5 edges.*got 5"):
+    with pytest.raises(ValueError, match=r"edge_index: expected fewer than 5 edges.*got 5"):
         ops.segment_reduce(torch.rand(5, 2), index, None, 2, 0, "max")
     assert ops.segment_reduce(torch.rand(5, 2), index, None, 2, 0, "sum").shape == (2, 2)
 

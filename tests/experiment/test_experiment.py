@@ -1,5 +1,6 @@
 """Experiments: recipes, seeds, protocols."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from graphkit import Graph
-from graphkit.data import Dataset, karate_club, load, split_folds, split_per_class
+from graphkit.data import Dataset, Split, karate_club, load, split_folds, split_per_class
 from graphkit.experiment import PROTOCOLS, Experiment, names, recipe_of
 from graphkit.experiment.models import MODELS
 from graphkit.experiment.run import parameter_groups
@@ -57,6 +58,18 @@ def test_every_model_learns_on_graphs_and_links(name: str):
         link = Experiment(nodes(), name, level="edge", settings=QUICK).run([0])
         assert link.task == "link"
         assert link.metric == "roc_auc"
+
+
+@pytest.mark.parametrize("name", ["gin", "gps", "mlp"])
+def test_a_last_batch_of_one_node(name: str):
+    """A molecule of one atom, left over at the end of an epoch, has no batch statistics."""
+    dataset = graphs()
+    alone = Graph(torch.empty(2, 0, dtype=torch.int64), 1, x=torch.ones(1, 1))
+    alone = alone.replace(graph_attrs={"y": torch.tensor([0])})
+    split = Split(torch.arange(9), torch.arange(9, 20), torch.arange(20, 40))
+    dataset = replace(dataset, graphs=[*[alone] * 9, *dataset.graphs[9:]], splits=[split])
+    settings = QUICK | {"batch_size": 4, "norm": "batch_norm"}
+    assert Experiment(dataset, name, settings=settings).run([0]).complete
 
 
 def test_recipes_and_models_are_the_same():
