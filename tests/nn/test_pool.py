@@ -75,7 +75,7 @@ def test_gradcheck(pool, one):
     assert torch.autograd.gradcheck(lambda x: pool(x, batch, 3), x)
 
 
-@pytest.mark.parametrize("pool", [global_add_pool, Readout("median")], ids=str)
+@pytest.mark.parametrize("pool", [global_add_pool, Readout("median")], ids=["sum", "median"])
 def test_a_batch_of_another_length(pool):
     with pytest.raises(ValueError, match=r"batch: expected shape \(4,\)"):
         pool(torch.randn(4, 2), torch.zeros(3, dtype=torch.int64))
