@@ -39,7 +39,7 @@ run: $(RUN)
 	$(VENV)/bin/graphkit demo $(ARGS)
 
 test: $(DEV)
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n auto $(ARGS)
 
 lint: $(DEV)
 	$(PY) -m ruff check $(ARGS) .

@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_training(
     def never(*_: Any):
         raise AssertionError("training began")
 
-    monkeypatch.setattr("graphkit.cli._train", never)
+    monkeypatch.setattr("graphkit.cli.demo._train", never)
     file = tmp_path / "file"
     file.write_text("in the way")
     sound = [] if option == "--out" else ["--out", str(tmp_path / "runs")]

@@ -7,13 +7,10 @@ from typing import Annotated
 import typer
 
 import graphkit
-from graphkit.cli.datasets import datasets
-from graphkit.cli.demo import demo
-from graphkit.cli.info import info
-from graphkit.cli.run import run
+from graphkit.cli import datasets, demo, info, run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (run, datasets, demo, info):
+for command in (run.run, datasets.datasets, demo.demo, info.info):
     app.command()(command)
 
 
