@@ -21,8 +21,8 @@ class Card:
         paper: Who published it.
         licence: As its publisher states it, or that none is stated.
         state: "official": byte for byte the published file. "converted": the same values in
-            another container. "rebuilt": computed from another published form. "bundled": part of
-            an installed package.
+            another container. "rebuilt": computed from another published form. "subset": a part
+            of the published set. "bundled": part of an installed package.
         statistics: What reading it gives: `graphs`, `nodes`, `edges` (directed entries),
             `features`, `outputs`, and whatever else of `measure` it names.
         files: SHA-256 of every raw file by its path in the data folder.

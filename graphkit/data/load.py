@@ -30,9 +30,11 @@ from graphkit.data import (
     ogb,
     planetoid,
     qm9,
+    qm9_positions,
     reddit_threads,
     toys,
     tu,
+    zinc,
 )
 from graphkit.data.cards import Card, all_cards
 from graphkit.data.dataset import Dataset
@@ -54,9 +56,11 @@ FAMILIES: tuple[Family, ...] = (
     ogb.FAMILY,
     planetoid.FAMILY,
     qm9.FAMILY,
+    qm9_positions.FAMILY,
     reddit_threads.FAMILY,
     toys.FAMILY,
     tu.FAMILY,
+    zinc.FAMILY,
 )
 
 

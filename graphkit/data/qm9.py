@@ -9,13 +9,13 @@ from graphkit.data.dataset import Dataset
 from graphkit.data.family import DataError, Family, RawFile
 from graphkit.data.smiles_csv import draw, read_graphs, read_table
 
-_FILE = "qm9/qm9.csv.gz"
+TABLE = "qm9/qm9.csv.gz"
 _TRAIN, _VAL = 110_000, 10_000
-_TARGETS = ("mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "u0", "u298", "h298", "g298", "cv")
+TARGETS = ("mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "u0", "u298", "h298", "g298", "cv")
 
 
 def _files(name: str) -> list[RawFile]:
-    return [RawFile(_FILE)]
+    return [RawFile(TABLE)]
 
 
 def _read(name: str, folder: Path) -> Dataset:
@@ -24,10 +24,10 @@ def _read(name: str, folder: Path) -> Dataset:
     They are in atomic units, as they are published. The split is drawn by the seed: 110,000 for
     training, 10,000 for validation, the rest for the test, as Gilmer et al. 2017 draw it.
     """
-    table = read_table(folder / _FILE, "smiles", _TARGETS)
+    table = read_table(folder / TABLE, "smiles", TARGETS)
     graphs, unreadable = read_graphs(table)
     if unreadable:
-        raise DataError(f"{folder / _FILE}: expected SMILES, got {unreadable[0][1]!r}")
+        raise DataError(f"{folder / TABLE}: expected SMILES, got {unreadable[0][1]!r}")
     return Dataset(
         name=name,
         title="QM9",
@@ -35,7 +35,7 @@ def _read(name: str, folder: Path) -> Dataset:
         kind="regression",
         metric="mae",
         graphs=graphs,
-        num_outputs=len(_TARGETS),
+        num_outputs=len(TARGETS),
         splits=partial(draw, len(graphs), _TRAIN, _VAL),
         split_name="random, 110,000/10,000/rest",
         further={"smiles": table.smiles, "targets": table.targets},

@@ -103,12 +103,14 @@ class MoleculeTable:
         lines: In which line of the file each stands.
         targets: Names of the columns of `y`.
         y: ``[n, len(targets)]`` float32, NaN where there is a blank.
+        names: What the molecules are called; empty if that was not asked for.
     """
 
     smiles: list[str]
     lines: list[int]
     targets: list[str]
     y: Tensor
+    names: list[str]
 
 
 def read_table(
@@ -116,10 +118,12 @@ def read_table(
     smiles_column: str,
     target_columns: Sequence[str] | None = None,
     ignored: Collection[str] = (),
+    names_column: str | None = None,
 ) -> MoleculeTable:
     """Read a CSV of molecules.
 
     If no targets are named, they are all columns but that of SMILES and the `ignored`.
+    `names_column` holds what the molecules are called.
     """
     rows = csv.reader(StringIO(read_text(path).removeprefix("\ufeff"), newline=""))
     header = [name.strip() for name in next(rows, [])]
@@ -129,6 +133,8 @@ def read_table(
     if not target_columns:
         raise ValueError(f"target_columns: expected at least one column to predict in {path}")
     places = [_find(path, header, "target_columns", name) for name in target_columns]
+    names_at = None if names_column is None else _find(path, header, "names_column", names_column)
+    names: list[str] = []
     smiles: list[str] = []
     lines: list[int] = []
     y: list[list[float]] = []
@@ -141,6 +147,8 @@ def read_table(
             continue
         smiles.append(row[smiles_at].strip())
         lines.append(rows.line_num)
+        if names_at is not None:
+            names.append(row[names_at].strip())
         y.append([])
         for place in places:
             value = _number(row[place].strip())
@@ -153,7 +161,7 @@ def read_table(
         )
     if not smiles:
         raise ValueError(f"{path}: expected a line for every molecule, got none")
-    return MoleculeTable(smiles, lines, list(target_columns), torch.tensor(y))
+    return MoleculeTable(smiles, lines, list(target_columns), torch.tensor(y), names)
 
 
 def read_graphs(table: MoleculeTable) -> tuple[list[Graph], list[tuple[int, str]]]:
