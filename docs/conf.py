@@ -70,7 +70,8 @@ def write_tables() -> None:
         "cora_epochs": "system threads ms_per_epoch times_graphkit peak_mb",
         "transfer": "source target way metric seeds mean deviation",
         "molecules": "dataset model metric seeds mean deviation published source",
-        "sampling": "system sampled_edges_per_second times_graphkit",
+        "sampling": "system threads milliseconds_per_batch million_edges_per_second graphkit_times "
+        "peak_mb",
         "training_step": "model system seconds_median times_graphkit peak_mb peak_times_graphkit",
     }
     for name, wanted in columns.items():
