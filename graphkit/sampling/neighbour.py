@@ -67,6 +67,10 @@ class Blocks:
             move(self.y, device),
         )
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{block.num_src} -> {block.num_dst}" for block in self.blocks)
+        return f"Blocks({sizes}, batch_size={self.batch_size})"
+
 
 class NeighborSampler:
     r"""Draws neighbours hop by hop; Hamilton et al. 2017, algorithm 2.

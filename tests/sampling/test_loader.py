@@ -242,3 +242,9 @@ print("done")
         "omp",
         tmp_path,
     )
+
+
+def test_a_batch_of_blocks_says_its_sizes():
+    graph = Graph(torch.tensor([[1, 2, 3], [0, 0, 1]]), 4)
+    (batch,) = NeighborLoader(graph, [-1, -1], batch_size=1, input_nodes=torch.tensor([0]), seed=0)
+    assert repr(batch) == "Blocks(4 -> 3, 3 -> 1, batch_size=1)"
