@@ -9,16 +9,42 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
-from graphkit.experiment.run import Experiment, Outcome, Trained, count_parameters
+from graphkit.data import Split
+from graphkit.experiment.run import Experiment, Outcome, Trained
 from graphkit.tasks import Phases
 from graphkit.train import Epoch, Fit
 
 
-class GINProtocol(Experiment):
+class _Folds(Experiment):
+    """An experiment whose "seeds" are the folds of its data set."""
+
+    def run(self, seeds: Sequence[int], **progress: Any) -> Outcome:
+        splits = self.dataset.splits
+        if callable(splits) or not all(0 <= fold < len(splits) for fold in seeds):
+            count = "none" if callable(splits) else len(splits)
+            raise ValueError(
+                f"protocol: {self.protocol!r} takes folds for seeds, and {self.dataset.name} has "
+                f"{count}; got {list(seeds)}"
+            )
+        return super().run(seeds, **progress)
+
+    def _fitted(
+        self, split: Split, fold: int, seed: int, on_epoch: Any
+    ) -> tuple[nn.Module, Fit, Phases]:
+        """A model that was trained on a split, not necessarily the fold's own."""
+        torch.manual_seed(seed)
+        phases = self.task.phases(replace(self.dataset, splits=[split]), seed, **self.settings)
+        model = self.build(fold)
+        return model, self.fit(model, phases, on_epoch), phases
+
+
+class GINProtocol(_Folds):
     """Ten folds without a validation part; the epoch is the best of their mean held-out curve.
 
     Xu et al. 2019, section 7. Optimistic, as the held-out folds choose the epoch. The "seeds" of
@@ -32,46 +58,32 @@ class GINProtocol(Experiment):
         self,
         seeds: Sequence[int],
         *,
-        on_epoch: Callable[[int, Epoch], Any] | None = None,
         on_seed: Callable[[Trained, float], Any] | None = None,
+        **progress: Any,
     ) -> Outcome:
-        outcome = self._folds_only(seeds)
         curves: list[list[float]] = []
-        seconds: list[float] = []
-        try:
-            for fold in seeds:
-                torch.manual_seed(fold)
-                model = self.build(fold)
-                fitted = self.fit(
-                    model,
-                    self._phases(fold),
-                    lambda epoch, fold=fold: on_epoch and on_epoch(fold, epoch),
-                )
-                curves.append([_metric(epoch) for epoch in fitted.history])
-                seconds.append(fitted.seconds_per_epoch)
-                outcome.parameters = count_parameters(model)
-                outcome.seeds.append(fold)
-                if on_seed is not None:
-                    best = max(curves[-1])
-                    on_seed(Trained(fold, model, fitted, best), self.in_unit(best))
-            outcome.complete = True
-        except KeyboardInterrupt:
-            pass
+
+        def keep(trained: Trained, best: float) -> None:
+            curves.append([self.in_unit(_metric(epoch)) for epoch in trained.fit.history])
+            if on_seed is not None:
+                on_seed(trained, best)
+
+        outcome = super().run(seeds, on_seed=keep, **progress)
         if curves:
             means = [statistics.fmean(scores) for scores in zip(*curves, strict=True)]
             chosen = means.index(max(means))
-            outcome.values = [self.in_unit(curve[chosen]) for curve in curves]
-            outcome.seconds_per_epoch = statistics.fmean(seconds)
+            outcome.values = [curve[chosen] for curve in curves]
         return outcome
 
-    def _phases(self, fold: int) -> Phases:
-        """All but the held-out fold for training; the latter in the place of validation."""
-        split = self.dataset.split(fold)
+    def train(self, seed: int, on_epoch: Callable[[Epoch], Any] | None = None) -> Trained:
+        """Train on all but the held-out fold, which stands in the place of validation."""
+        split = self.dataset.split(seed)
         merged = split._replace(train=torch.cat([split.train, split.val]), val=split.test)
-        return self._phases_of(merged, fold)
+        model, fitted, _ = self._fitted(merged, seed, seed, on_epoch)
+        return Trained(seed, model, fitted, _metric(fitted.best))
 
 
-class FairProtocol(Experiment):
+class FairProtocol(_Folds):
     """Ten folds; settings and epoch are chosen by validation inside every training fold.
 
     Errica et al. 2020, section 4: for every fold each setting of a grid is trained once and judged
@@ -91,66 +103,37 @@ class FairProtocol(Experiment):
         self, *args: Any, grid: dict[str, Sequence[Any]] | None = None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.grid = self.recipe.grid if grid is None else grid
-        unknown = set(self.grid) - set(self.settings)
+        grid = self.recipe.grid if grid is None else grid
+        unknown = set(grid) - set(self.settings)
         if unknown:
             raise ValueError(f"grid: expected names of settings, got {sorted(unknown)}")
         # A setting that was asked for is not searched for.
         asked = kwargs.get("settings") or {}
-        self.grid = {name: values for name, values in self.grid.items() if name not in asked}
+        self.grid = {name: values for name, values in grid.items() if name not in asked}
 
-    def run(
-        self,
-        seeds: Sequence[int],
-        *,
-        on_epoch: Callable[[int, Epoch], Any] | None = None,
-        on_seed: Callable[[Trained, float], Any] | None = None,
-    ) -> Outcome:
-        outcome = self._folds_only(seeds)
-        seconds: list[float] = []
-        try:
-            for fold in seeds:
-                progress = lambda epoch, fold=fold: on_epoch and on_epoch(fold, epoch)  # noqa: E731
-                self._choose(fold, progress)
-                runs = [self._once(fold, seed, progress) for seed in range(1, self.repeats + 1)]
-                score = statistics.fmean(run.score for run in runs)
-                seconds.append(statistics.fmean(run.fit.seconds_per_epoch for run in runs))
-                outcome.seconds_per_epoch = statistics.fmean(seconds)
-                outcome.parameters = count_parameters(runs[-1].model)
-                outcome.seeds.append(fold)
-                outcome.values.append(self.in_unit(score))
-                if on_seed is not None:
-                    on_seed(runs[-1], outcome.values[-1])
-            outcome.complete = True
-        except KeyboardInterrupt:
-            pass
-        return outcome
+    def train(self, seed: int, on_epoch: Callable[[Epoch], Any] | None = None) -> Trained:
+        """Choose the settings for a fold, and train with them three times.
 
-    def _choose(self, fold: int, on_epoch: Callable[[Epoch], Any]) -> None:
-        """Set the settings that validation on this fold likes best; of equal ones the first."""
-        best: tuple[Any, dict[str, Any]] | None = None
+        Returns:
+            The last run, with the mean of the test scores of all.
+        """
+        self._choose(seed, on_epoch)
+        runs = [self._once(seed, repeat, on_epoch) for repeat in range(1, self.repeats + 1)]
+        return replace(runs[-1], score=statistics.fmean(run.score for run in runs))
+
+    def _choose(self, fold: int, on_epoch: Any) -> None:
+        """Take the settings that validation on this fold likes best; of equal ones the first."""
+        before, found = self.settings, []
         for values in itertools.product(*self.grid.values()):
-            changes = dict(zip(self.grid, values, strict=True))
-            self._use(changes)
-            found = self._fitted(fold, 0, on_epoch)[1].best.score
-            if best is None or found > best[0]:
-                best = found, changes
-        if best is not None:
-            self._use(best[1])
+            self.settings = {**before, **dict(zip(self.grid, values, strict=True))}
+            fitted = self._fitted(self.dataset.split(fold), fold, 100 * fold, on_epoch)[1]
+            found.append((fitted.best.score, self.settings))
+        self.settings = max(found, key=lambda pair: pair[0])[1]
 
-    def _use(self, changes: dict[str, Any]) -> None:
-        self.settings = {**self.settings, **changes}
-        self.task = self._task()
-
-    def _once(self, fold: int, seed: int, on_epoch: Callable[[Epoch], Any]) -> Trained:
-        model, fitted, phases = self._fitted(fold, seed, on_epoch)
+    def _once(self, fold: int, repeat: int, on_epoch: Any) -> Trained:
+        split = self.dataset.split(fold)
+        model, fitted, phases = self._fitted(split, fold, 100 * fold + repeat, on_epoch)
         return Trained(fold, model, fitted, self.task.evaluate(model, phases.test)[0])
-
-    def _fitted(self, fold: int, seed: int, on_epoch: Any) -> tuple[Any, Fit, Phases]:
-        torch.manual_seed(100 * fold + seed)
-        phases = self._phases_of(self.dataset.split(fold), 100 * fold + seed)
-        model = self.build(fold)
-        return model, self.fit(model, phases, on_epoch), phases
 
 
 def _metric(epoch: Epoch) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graphkit.data.dataset import Dataset
+from graphkit.graph import Graph
 from graphkit.nn import (
     APPNP,
     GCNII,
@@ -46,17 +46,19 @@ class Interface:
         edges: The same of `edge_attr`; 0 if there is none.
         outputs: Size of the output; of an encoder under a head, of its features.
         plain_last: Whether the last layer's result is the prediction itself, or is read by a head.
-        degrees: ``[d]`` how many nodes of the training graphs have 0, 1, ... incoming edges.
+        degrees: Counts, for who asks, ``[d]`` how many nodes of the training graphs have 0, 1, ...
+            incoming edges.
     """
 
     features: int | list[int]
     edges: int | list[int]
     outputs: int
     plain_last: bool
-    degrees: Tensor
+    degrees: Callable[[], Tensor]
 
 
-Build = Callable[[Interface, Settings], nn.Module]
+Build = Callable[[int, Interface, Settings], nn.Module]
+"""From the number of features that come in, the interface and the settings to the layers."""
 
 
 class Encoder(nn.Module):
@@ -73,25 +75,18 @@ class Encoder(nn.Module):
 
 def build(name: str, interface: Interface, settings: Settings) -> Encoder:
     """The encoder of that name."""
-    first = interface.features
-    if isinstance(first, list):
-        inputs: nn.Module = CategoricalEncoder(first, settings.hidden)
-        interface = Interface(
-            settings.hidden,
-            interface.edges,
-            interface.outputs,
-            interface.plain_last,
-            interface.degrees,
-        )
+    features = interface.features
+    if isinstance(features, list):
+        inputs: nn.Module = CategoricalEncoder(features, settings.hidden)
+        features = settings.hidden
     else:
         inputs = Dropout(settings.input_dropout)
-    return Encoder(inputs, MODELS[name](interface, settings))
+    return Encoder(inputs, MODELS[name](features, interface, settings))
 
 
-def degrees_of(dataset: Dataset, members: Sequence[int]) -> Tensor:
-    """Histogram of the in-degrees in the graphs among `members`."""
-    degree = torch.cat([dataset.graphs[i].in_degree for i in members])
-    return torch.bincount(degree.long())
+def degrees_of(graphs: Sequence[Graph]) -> Tensor:
+    """Histogram of the in-degrees in all graphs."""
+    return torch.bincount(torch.cat([graph.in_degree for graph in graphs]).long())
 
 
 class _WithCategories(nn.Module):
@@ -114,7 +109,7 @@ def _norm_kwargs(norm: str | None) -> dict[str, Any] | None:
 def _stack(conv: Callable[[int, int, bool, int | None, Interface, Settings], nn.Module]) -> Build:
     """Layers of a kind: ``conv(in, out, to_output, edge_dim, interface, settings)``."""
 
-    def build(io: Interface, s: Settings) -> nn.Module:
+    def build(features: int, io: Interface, s: Settings) -> nn.Module:
         def layer(in_channels: int, out_channels: int, to_output: bool) -> nn.Module:
             if isinstance(io.edges, list):
                 made = conv(in_channels, out_channels, to_output, in_channels, io, s)
@@ -123,7 +118,7 @@ def _stack(conv: Callable[[int, int, bool, int | None, Interface, Settings], nn.
 
         return ConvStack(
             layer,
-            io.features,  # type: ignore[arg-type]
+            features,
             s.hidden,
             s.layers,
             io.outputs,
@@ -182,7 +177,7 @@ def _pna(i: int, o: int, _: bool, edge_dim: int | None, io: Interface, s: Settin
         o,
         aggregators=s.aggregators,
         scalers=s.scalers,
-        deg=io.degrees,
+        deg=io.degrees(),
         edge_dim=edge_dim,
         towers=s.towers if i % s.towers == 0 and o % s.towers == 0 else 1,
     )
@@ -207,9 +202,9 @@ def _gatedgcn(i: int, o: int, _: bool, edge_dim: int | None, *rest: Any) -> nn.M
 class _GPS(nn.Module):
     """Layers of local messages and global attention between two linear maps."""
 
-    def __init__(self, io: Interface, s: Settings) -> None:
+    def __init__(self, features: int, io: Interface, s: Settings) -> None:
         super().__init__()
-        self.first = Linear(io.features, s.hidden)  # type: ignore[arg-type]
+        self.first = Linear(features, s.hidden)
         self.layers = nn.ModuleList()
         for _ in range(s.layers):
             edge_dim = s.hidden if isinstance(io.edges, list) else io.edges or None
@@ -258,9 +253,9 @@ class _NodesAlone(nn.Module):
         return self.model(x)
 
 
-def _perceptron(io: Interface, s: Settings) -> MLP:
+def _perceptron(features: int, io: Interface, s: Settings) -> MLP:
     return MLP(
-        [io.features, *[s.hidden] * (s.layers - 1), io.outputs],  # type: ignore[list-item]
+        [features, *[s.hidden] * (s.layers - 1), io.outputs],
         dropout=s.dropout,
         act=s.act,
         norm=s.norm,
@@ -269,13 +264,18 @@ def _perceptron(io: Interface, s: Settings) -> MLP:
     )
 
 
-def _appnp(io: Interface, s: Settings) -> nn.Module:
-    return _Propagated(_perceptron(io, s), APPNP(s.K, s.alpha, dropout=s.edge_dropout))
+def _mlp(features: int, io: Interface, s: Settings) -> nn.Module:
+    return _NodesAlone(_perceptron(features, io, s))
 
 
-def _gcn2(io: Interface, s: Settings) -> nn.Module:
+def _appnp(features: int, io: Interface, s: Settings) -> nn.Module:
+    propagate = APPNP(s.K, s.alpha, dropout=s.edge_dropout)
+    return _Propagated(_perceptron(features, io, s), propagate)
+
+
+def _gcn2(features: int, io: Interface, s: Settings) -> nn.Module:
     return GCNII(
-        io.features,  # type: ignore[arg-type]
+        features,
         s.hidden,
         s.layers,
         io.outputs,
@@ -285,8 +285,8 @@ def _gcn2(io: Interface, s: Settings) -> nn.Module:
     )
 
 
-def _sgc(io: Interface, s: Settings) -> nn.Module:
-    return SGConv(io.features, io.outputs, K=s.K, cached=False)  # type: ignore[arg-type]
+def _sgc(features: int, io: Interface, s: Settings) -> nn.Module:
+    return SGConv(features, io.outputs, K=s.K)
 
 
 READ_EDGES = {"gcn", "gat", "gatv2", "gin", "gine", "pna", "gatedgcn", "gps"}
@@ -307,6 +307,6 @@ MODELS: dict[str, Build] = {
     "graphconv": _stack(_graphconv),
     "gatedgcn": _stack(_gatedgcn),
     "gps": _GPS,
-    "mlp": lambda io, s: _NodesAlone(_perceptron(io, s)),
+    "mlp": _mlp,
 }
 """Encoders by name."""

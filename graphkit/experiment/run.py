@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import nn
 
-from graphkit.data import Split
 from graphkit.data.dataset import Dataset, Level
 from graphkit.data.features import identity_features, normalize_features
 from graphkit.experiment import models
 from graphkit.experiment.recipes import Published, Recipe, recipe_of
-from graphkit.nn import MLP, Predictor
+from graphkit.graph import Graph
+from graphkit.nn import MLP, Dropout, GraphHead, NodeHead, Predictor
 from graphkit.tasks import EdgeTask, GraphTask, LinkTask, NodeTask, Phases, SceneTask, Task
 from graphkit.train import Epoch, Fit, fit
-
-TASKS: dict[Level, type[Task]] = {"node": NodeTask, "graph": GraphTask}
 
 
 @dataclass
@@ -111,7 +110,9 @@ class Experiment:
         groups = ["molecules", dataset.name] if atoms else [dataset.name]
         self.settings = self.recipe.settings(groups, self.level, changes)
         self.device = torch.device(device)
-        self.dataset = dataset.map(self._prepare)
+        # Graphs that are made when they are asked for stay so, if nothing is to be changed.
+        first = dataset.graphs[0]
+        self.dataset = dataset if self._prepare(first) is first else dataset.map(self._prepare)
         self.task = self._task()
         self.build(0)  # what does not fit is said now
 
@@ -134,10 +135,7 @@ class Experiment:
                 return LinkTask.of(self.dataset)
             several = len(self.dataset.graphs) > 1
             return SceneTask.of(self.dataset) if several else EdgeTask.of(self.dataset)
-        task = TASKS[self.level].of(self.dataset)
-        if isinstance(task, GraphTask):
-            task.pool = self.settings["pool"]
-        return task
+        return (NodeTask if self.level == "node" else GraphTask).of(self.dataset)
 
     def run(
         self,
@@ -182,10 +180,6 @@ class Experiment:
         score, _ = self.task.evaluate(model, phases.test)
         return Trained(seed, model, fitted, score)
 
-    def _phases_of(self, split: Split, seed: int) -> Phases:
-        """The phases of a split that is not the data set's own."""
-        return self.task.phases(replace(self.dataset, splits=[split]), seed, **self.settings)
-
     def fit(self, model: nn.Module, phases: Phases, on_epoch: Any = None) -> Fit:
         s = self.settings
         optimizer = torch.optim.Adam(parameter_groups(model, s["weight_decay"]), lr=s["lr"])
@@ -207,31 +201,32 @@ class Experiment:
     def build(self, seed: int) -> Predictor:
         """A fresh model; its start values come from torch's generator."""
         s, graph = SimpleNamespace(**self.settings), self.dataset.graphs[0]
-        plain_last = self.level != "graph"
         edges: Any = _sizes("edge_attr", graph.edge_attr) or 0
         if isinstance(self.task, EdgeTask):
             edges = self.task.message_features if self._reads_edges else 0
         outputs = {"node": self.task.num_outputs, "edge": getattr(s, "code", 0)}
-        degrees = models.degrees_of(self.dataset, self._members(seed))
         interface = models.Interface(
             features=_sizes("x", graph.x),
             edges=edges,
             outputs=outputs.get(self.level, s.hidden),
-            plain_last=plain_last,
-            degrees=degrees,
+            plain_last=self.level != "graph",
+            degrees=cache(lambda: models.degrees_of(self._training_graphs(seed))),
         )
         encoder = models.build(self.recipe.name, interface, s)
-        head = nn.Identity() if self.level == "node" else self.task.head(interface.outputs)
-        if self.level == "graph":
+        if self.level == "node":
+            head = NodeHead(nn.Identity())
+        elif self.level == "edge":
+            head = self.task.head(interface.outputs)
+        else:
             sizes = [interface.outputs] * s.head_layers + [self.task.num_outputs]
-            head.predict = nn.Sequential(nn.Dropout(s.dropout), MLP(sizes, norm=None))
+            head = GraphHead(nn.Sequential(Dropout(s.dropout), MLP(sizes, norm=None)), s.pool)
         return Predictor(encoder, head).to(self.device)
 
-    def _members(self, seed: int) -> Sequence[int]:
-        """The graphs that training sees."""
-        if len(self.dataset.graphs) == 1:
-            return [0]
-        return self.dataset.split(seed).train.tolist()
+    def _training_graphs(self, seed: int) -> Sequence[Graph]:
+        graphs = self.dataset.graphs
+        if len(graphs) == 1:
+            return graphs
+        return [graphs[i] for i in self.dataset.split(seed).train.tolist()]
 
     def outcome(self) -> Outcome:
         """An outcome without values yet."""
@@ -247,17 +242,6 @@ class Experiment:
             settings=self.settings,
             published=self.recipe.published(self.dataset.name, self.level, self.protocol),
         )
-
-    def _folds_only(self, seeds: Sequence[int]) -> Outcome:
-        """An outcome, if the data set has a fold for every seed."""
-        splits = self.dataset.splits
-        if callable(splits) or not all(0 <= fold < len(splits) for fold in seeds):
-            count = "none" if callable(splits) else len(splits)
-            raise ValueError(
-                f"protocol: {self.protocol!r} takes folds for seeds, and {self.dataset.name} has "
-                f"{count}; got {list(seeds)}"
-            )
-        return self.outcome()
 
     @property
     def _is_share(self) -> bool:

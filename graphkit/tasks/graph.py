@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Subset
 
 from graphkit.data.batches import Batches
 from graphkit.data.dataset import Dataset
@@ -15,20 +16,12 @@ from graphkit.tasks.task import Phase, Phases, Task
 
 
 class GraphTask(Task):
-    """Classes, labels or numbers of graphs, learnt in batches.
-
-    Args:
-        pool: Readout: "mean", "sum", "max" or "min".
-    """
+    """Classes, labels or numbers of graphs, learnt in batches."""
 
     level = "graph"
 
-    def __init__(self, *args: Any, pool: str = "mean") -> None:
-        super().__init__(*args)
-        self.pool = pool
-
     def head(self, channels: int) -> nn.Module:
-        return GraphHead(Linear(channels, self.num_outputs), self.pool)
+        return GraphHead(Linear(channels, self.num_outputs))
 
     def phases(
         self, dataset: Dataset, seed: int, *, batch_size: int = 32, **settings: Any
@@ -37,7 +30,7 @@ class GraphTask(Task):
         generator = torch.Generator().manual_seed(seed)
 
         def phase(members: Tensor, order: torch.Generator | None, size: int) -> Phase:
-            graphs = [dataset.graphs[i] for i in members.tolist()]
+            graphs = Subset(dataset.graphs, members.tolist())  # may be made when asked for
             return Phase(Batches(graphs, size, order), _predict)
 
         return Phases(
