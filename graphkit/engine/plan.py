@@ -1,4 +1,4 @@
-"""Which path a layer takes: one fused kernel, or gather, message and reduction.
+"""Which path a layer takes: fused kernels, or gather, message and reduction.
 
 A layer's message is traced at its first call of a kind (which arguments are tensors, their feature
 shapes, dtype, training) and the plan is kept on the layer. A plan holds as long as everything that
@@ -8,22 +8,26 @@ kept for :func:`explain`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 
 from graphkit.engine.expression import FusionError, Leaf
-from graphkit.engine.fused import Aggregation, Fused
+from graphkit.engine.fused import Aggregation
+from graphkit.engine.lower import Behind, Kernel, Run, Source, Stages, behind, joined
 from graphkit.engine.ops import KERNEL_DTYPES, kernels_wanted
 from graphkit.engine.trace import CHANGES, trace_message
-from graphkit.engine.traced import Form, Trace, number
+from graphkit.engine.traced import CONSTANT, Form, Trace, Traced
 from graphkit.graph import Graph
 
-MESSAGE_BYTES = 256 * 2**20  # more than this on the edges at once, and the plain path goes in parts
+MESSAGE_BYTES = 256 * 2**20
+"""What may lie on the edges at once, beside what a call brought; more is done in parts."""
 
 # Arguments that every step may ask for by name and the caller never passes.
 STRUCTURE = {"edge_index", "edge_index_i", "edge_index_j", "index", "ptr", "size", "size_i"}
@@ -48,16 +52,33 @@ class _Argument(NamedTuple):
 
 @dataclass
 class Plan:
-    """A traced message, ready to run; or why it is not."""
+    """A traced message, ready to run; or why it is not.
+
+    Attributes:
+        kernels: for every part of the message, cut along its features.
+        shape: features of a message.
+        sides: where the tensors among the arguments lie.
+        behind: the linear map that follows the aggregation, if one does.
+        weighed: whether the first kernel also aggregates what the map's bias is multiplied by.
+    """
 
     reason: str | None
-    trace: Trace = field(default_factory=Trace)
-    fused: Fused | None = None
+    trace: Trace | None = None
+    stages: Stages | None = None
+    kernels: list[Kernel] = field(default_factory=list)
     shape: tuple[int, ...] = ()
-    masked: bool = False
+    sides: dict[str, str] = field(default_factory=dict)
+    behind: Behind | None = None
+    weighed: bool = False
 
     def holds(self) -> bool:
-        return self.trace.holds()
+        return self.trace is None or self.trace.holds()
+
+    def sources(self) -> list[Source]:
+        """All that its kernels read."""
+        assert self.stages is not None
+        every = [*self.stages.kernels.values(), *self.kernels]
+        return [source for kernel in every for source in kernel.sources]
 
 
 def propagate(
@@ -84,9 +105,14 @@ def propagate(
     if not _on_cpu(tensors.values(), edge_mask):
         return None
     plan = _plan(layer, arguments, tensors, values, edge_mask is not None, reductions)
-    if plan.fused is None:
+    if plan.stages is None:
         return None
-    return _run(plan, graph, values, tensors, edge_mask, reductions)
+    temperatures = tuple(r.temperature for r in reductions)
+    if edge_mask is not None:
+        assert plan.trace is not None
+        edge_mask = edge_mask.to(plan.trace.dtype)
+    run = Run(graph, {**values, **tensors}, plan.stages.kernels, edge_mask, temperatures)
+    return _run(plan, run, reductions)
 
 
 def row_ranges(layer: Any, graph: Graph, bytes_per_edge: int) -> list[tuple[int, int]]:
@@ -96,13 +122,35 @@ def row_ranges(layer: Any, graph: Graph, bytes_per_edge: int) -> list[tuple[int,
     something on the layer, or a batch norm in it looks at all edges.
     """
     whole = [(0, graph.num_dst)]
-    if graph.num_edges * bytes_per_edge <= MESSAGE_BYTES or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling():
         return whole
     if any(isinstance(m, _BatchNorm) and m.training for m in layer.modules()):
         return whole
     plans: dict[Any, Plan] = layer.__dict__.get("_plans", {})
     if any((plan.reason or "").startswith(CHANGES) for plan in plans.values()):
         return whole
+    return _ranges(graph, bytes_per_edge)
+
+
+def part_of(graph: Graph, first: int, last: int) -> tuple[Graph, Tensor]:
+    """The edges that end in the destinations from ``first`` to before ``last``, and their numbers.
+
+    Kept with the graph: its order is sorted once.
+    """
+
+    def build() -> tuple[Graph, Tensor]:
+        order = graph.by_destination
+        edge = order.edge[int(order.rowptr[first]) : int(order.rowptr[last])].long()
+        source, destination = graph.edge_index.index_select(1, edge)
+        index = torch.stack([source, destination - first])
+        return Graph(index, (graph.num_src, last - first)), edge
+
+    return graph.cached(("part", first, last), build)
+
+
+def _ranges(graph: Graph, bytes_per_edge: int) -> list[tuple[int, int]]:
+    if graph.num_edges * bytes_per_edge <= MESSAGE_BYTES:
+        return [(0, graph.num_dst)]
     room = max(1, MESSAGE_BYTES // bytes_per_edge)
     rowptr = graph.by_destination.rowptr
     ranges, first = [], 0
@@ -114,19 +162,38 @@ def row_ranges(layer: Any, graph: Graph, bytes_per_edge: int) -> list[tuple[int,
     return ranges
 
 
-def explain(layer: Any) -> str:
-    """In words: which path the layer took at its last calls, and why not the fused one."""
+def explain(module: nn.Module, *inputs: Any) -> str:
+    """In words: which path every layer in a module took at its last calls, and why not the fused.
+
+    Args:
+        module: a layer, or a model of some.
+        *inputs: call the module with these first. A single Graph stands for its features and
+            itself.
+    """
+    if inputs:
+        if len(inputs) == 1 and isinstance(inputs[0], Graph):
+            inputs = (inputs[0].x, inputs[0])
+        with torch.no_grad():
+            module(*inputs)
+    lines = []
+    for name, layer in module.named_modules():
+        if hasattr(layer, "_parameters_of"):
+            lines.append((f"{name}: " if name else "") + _explained(layer))
+    return "\n".join(lines) or f"{type(module).__name__}: no message passing in it"
+
+
+def _explained(layer: Any) -> str:
     plans: dict[Any, Plan] = layer.__dict__.get("_plans", {})
     if not plans:
         return f"{type(layer).__name__}: not called yet"
-    lines = []
+    texts = []
     for plan in plans.values():
-        if plan.fused is not None:
-            names = ", ".join(a.reduce for a in plan.fused.aggregations)
-            lines.append(f"fused kernel ({names})")
-        else:
-            lines.append(f"gather, message, reduction: {plan.reason}")
-    return f"{type(layer).__name__}: " + "; ".join(dict.fromkeys(lines))
+        if plan.stages is None:
+            texts.append(f"gather, message, reduction: {plan.reason}")
+            continue
+        names = ", ".join(a.reduce for a in plan.kernels[0].fused.aggregations)
+        texts.append("; ".join([f"fused kernel ({names})", *plan.stages.notes]))
+    return f"{type(layer).__name__}: " + "; ".join(dict.fromkeys(texts))
 
 
 # ------------------------------------------------------------------ the call
@@ -231,67 +298,144 @@ def _make(
 ) -> Plan:
     try:
         trace = trace_message(layer, values, sides)
-        return _fuse(layer, trace, masked, reductions)
+        plan = _fuse(layer, trace, masked, reductions)
+        plan.sides = sides
+        return plan
     except FusionError as error:
         return Plan(str(error))
 
 
 def _fuse(layer: Any, trace: Trace, masked: bool, reductions: Sequence[Reduction]) -> Plan:
-    node_dim: int = layer.node_dim
-    if node_dim != 0 and len(trace.shape) + 1 + node_dim != 0:
-        raise FusionError(f"a message of shape {trace.shape} and node_dim={node_dim}")
-    p, message, softmax = trace.program, trace.message, list(trace.softmax)
+    message = trace.message
+    assert message is not None
+    shape, node_dim = message.features, layer.node_dim
+    if node_dim != 0 and len(shape) + 1 + node_dim != 0:
+        raise FusionError(f"a message of shape {shape} and node_dim={node_dim}")
+    stages = Stages(trace)
+    moved = None
+    if all(r.name in ("sum", "mean") for r in reductions):
+        moved = behind(trace, message)
+    if moved is not None:
+        stages.note("the linear map of the message after the aggregation")
+        parts = moved.parts
+    else:
+        cut = joined(message) if message.side is None and len(shape) == 1 else None
+        parts = cut or [message]
+    weighed = moved is not None and moved.linear.bias is not None
+    weighed = weighed and (masked or moved.coefficient is not None)  # type: ignore[union-attr]
+    kernels = []
+    for part in parts:
+        extra = moved.coefficient if moved is not None and weighed and not kernels else None
+        weight = weighed and not kernels
+        kernels.append(_kernel(stages, part, extra, weight, masked, reductions))
+    return Plan(None, trace, stages, kernels, shape, {}, moved, weighed)
+
+
+def _kernel(
+    stages: Stages,
+    part: Traced,
+    coefficient: Traced | None,
+    weighed: bool,
+    masked: bool,
+    reductions: Sequence[Reduction],
+) -> Kernel:
+    """The aggregations of a part of the message, and of its coefficient where that is asked for."""
+    lowered = stages.lower(part, *([] if coefficient is None else [coefficient]))
+    p, (message, *rest) = lowered.program, lowered.nodes
     if masked:
-        message = p("mul", message, p.leaf(Leaf("e", False, False)))
-    for r in reductions:
-        if isinstance(r.temperature, Tensor) and (
-            r.temperature.numel() not in (1, trace.channels) or trace.heads > 1
-        ):
-            raise FusionError("a softmax temperature per channel of several heads")
-    aggregations = []
+        mask = p.leaf(Leaf("e", False, False))
+        lowered.sources.append(Source("e", _mask))
+        message = p("mul", message, mask)
+        rest = [p("mul", node, mask) for node in rest] or [mask]
+    aggregations, softmax = [], []
     for position, r in enumerate(reductions):
         if r.name != "softmax":
             aggregations.append(Aggregation(r.name, message))
             continue
-        if trace.softmax:
+        if lowered.softmax:
             raise FusionError("a softmax of a softmax")
         if isinstance(r.temperature, Tensor):
-            scale = p.leaf(Leaf("p", False, r.temperature.numel() > 1))
-            trace.leaves.append(_temperature(position))
+            if r.temperature.numel() not in (1, lowered.channels) or lowered.heads > 1:
+                raise FusionError("a softmax temperature per channel of several heads")
+            scale = p.leaf(Leaf(CONSTANT, False, r.temperature.numel() > 1))
+            lowered.sources.append(Source(CONSTANT, _temperature(position)))
         else:
-            scale = number(trace, float(r.temperature or 1.0))
+            scale = lowered.number(float(r.temperature or 1.0))
         alpha = p("softmax", p("mul", message, scale))
         softmax.append(alpha)
         aggregations.append(Aggregation("sum", p("mul", message, alpha)))
-    assert trace.dtype is not None
-    fused = Fused(p, aggregations, softmax, trace.heads, trace.channels, trace.dtype)
-    return Plan(None, trace, fused, trace.shape, masked)
+    if weighed:
+        aggregations += [Aggregation(r.name, rest[0]) for r in reductions]
+    return lowered.kernel(aggregations, softmax)
 
 
-def _temperature(position: int):
-    return lambda values: values["reductions"][position].temperature
+def _temperature(position: int) -> Callable[[Run], Tensor]:
+    return lambda run: run.temperatures[position]
 
 
-def _run(
-    plan: Plan,
-    graph: Graph,
-    values: dict[str, Any],
-    tensors: dict[str, Tensor],
-    edge_mask: Tensor | None,
-    reductions: Sequence[Reduction],
-) -> Tensor:
-    trace, fused = plan.trace, plan.fused
-    assert fused is not None
-    leaves = []
-    for bound in trace.leaves:
-        if isinstance(bound, str):
-            tensor = tensors[bound]
-            leaves.append(tensor.view(-1, 1) if tensor.dim() == 1 else tensor.flatten(1))
-        else:
-            leaves.append(bound({**values, "reductions": reductions}).reshape(1, -1))
-    if plan.masked:
-        assert edge_mask is not None
-        leaves.append(edge_mask.to(trace.dtype).view(-1, 1))
-    scalars = [s(values) if callable(s) else s for s in trace.scalars]
-    outs = [o.view(graph.num_dst, *plan.shape) for o in fused(graph, leaves, scalars)]
-    return outs[0] if len(outs) == 1 else torch.cat(outs, dim=-1)
+def _mask(run: Run) -> Tensor:
+    assert run.mask is not None
+    return run.mask.view(-1, 1)
+
+
+def _run(plan: Plan, run: Run, reductions: Sequence[Reduction]) -> Tensor:
+    graph = run.graph
+    assert plan.stages is not None
+    ranges = _ranges(graph, plan.stages.edge_bytes)
+    if len(ranges) < 2:
+        return _outcome(plan, run, reductions)
+    # Values on the nodes are computed once for all parts; those on the edges part by part, and
+    # again in the backward pass instead of being kept.
+    on_nodes = [source for source in plan.sources() if source.side in ("i", "j")]
+    tensors = [run.read(source) for source in on_nodes]
+    outs = []
+    for first, last in ranges:
+
+        def part(*values: Tensor, first: int = first, last: int = last) -> Tensor:
+            inner = _part(plan, run, first, last)
+            for source, value in zip(on_nodes, values, strict=True):
+                inner.memo[id(source)] = value[first:last] if source.side == "i" else value
+            return _outcome(plan, inner, reductions)
+
+        outs.append(checkpoint(part, *tensors, use_reentrant=False))
+    return torch.cat(outs)
+
+
+def _part(plan: Plan, run: Run, first: int, last: int) -> Run:
+    """The same call for the edges of some destinations."""
+    graph, edge = part_of(run.graph, first, last)
+    values = dict(run.values)
+    for name, side in plan.sides.items():
+        if side == "i":
+            values[name] = values[name][first:last]
+        elif side == "e":
+            values[name] = values[name].index_select(0, edge)
+    mask = None if run.mask is None else run.mask.index_select(0, edge)
+    return Run(graph, values, run.stages, mask, run.temperatures)
+
+
+def _outcome(plan: Plan, run: Run, reductions: Sequence[Reduction]) -> Tensor:
+    graph, count = run.graph, len(reductions)
+    results = [kernel(run) for kernel in plan.kernels]
+    outs = []
+    for k in range(count):
+        parts = [result[k] for result in results]
+        out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        if plan.behind is not None:
+            linear = plan.behind.linear
+            out = F.linear(out, linear.matrix(run))
+            if linear.bias is not None:
+                weight = results[0][count + k] if plan.weighed else _received(graph, reductions[k])
+                out = torch.addcmul(out, weight.to(out.dtype), run.value(linear.bias))
+        outs.append(out.view(graph.num_dst, *plan.shape))
+    return outs[0] if count == 1 else torch.cat(outs, dim=-1)
+
+
+def _received(graph: Graph, reduction: Reduction) -> Tensor:
+    """``[destinations, 1]``: what a sum or mean makes of 1 on every edge."""
+
+    def build() -> Tensor:
+        degree = graph.by_destination.degree.view(-1, 1)
+        return degree.clamp(max=1) if reduction.name == "mean" else degree
+
+    return graph.cached(("received", reduction.name), build)

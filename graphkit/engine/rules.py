@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphkit.engine.expression import FusionError
-from graphkit.engine.traced import ROWS, RULES, Call, Traced, axes, feature_shape, number
+from graphkit.engine.lower import Call, Run
+from graphkit.engine.traced import RULES, plain
 
 
 def _rule(*functions: Any):
-    def register(rule: Callable[[Call], Any]):
+    def register(rule: Callable[[Call], int]):
         for function in functions:
             RULES[function] = rule
         return rule
@@ -29,12 +30,11 @@ def _rule(*functions: Any):
 def _elementwise(build: Callable[..., int], count: int):
     """A rule for an operation on ``count`` tensors or numbers, by their nodes."""
 
-    def rule(call: Call) -> Traced:
-        meta = call.meta()
-        operands = [call.node(a, meta.dim()) for a in call.args[:count]]
+    def rule(call: Call) -> int:
+        operands = [call.node(a) for a in call.args[:count]]
         if len(operands) != count:
             raise FusionError(f"{call.name} with arguments by name")
-        return call.result(build(call, *operands), meta)
+        return build(call, *operands)
 
     return rule
 
@@ -94,11 +94,8 @@ def _activation(*functions: Any):
     """Register a function of one tensor, given as ``build(call, node) -> node``."""
 
     def register(build: Callable[[Call, int], int]):
-        def rule(call: Call) -> Traced:
-            if call.kwargs.get("inplace") or True in call.args[1:]:
-                raise FusionError(f"{call.name} in place")
-            x = call.argument(0, "input")
-            return call.result(build(call, call.node(x, x.dim())), call.meta())
+        def rule(call: Call) -> int:
+            return build(call, call.node(call.argument(0, "input")))
 
         _rule(*functions)(rule)
         return build
@@ -114,16 +111,16 @@ _activation(F.relu6)(lambda call, a: _clamp(call, a, 0.0, 6.0))
 
 @_activation(F.leaky_relu)
 def _leaky_relu(call: Call, a: int) -> int:
-    p, slope = call.p, number(call.trace, call.argument(1, "negative_slope", 0.01))
+    p, slope = call.p, call.lowered.number(call.argument(1, "negative_slope", 0.01))
     return p("where", p("gt", a, p.literal(0.0)), a, p("mul", slope, a))
 
 
 def _exponential(call: Call, a: int, alpha: float, scale: float) -> int:
     """scale * (x above 0, alpha (exp(x) - 1) below)."""
     p = call.p
-    below = p("mul", number(call.trace, alpha), p("expm1", a))
+    below = p("mul", call.lowered.number(alpha), p("expm1", a))
     both = p("where", p("gt", a, p.literal(0.0)), a, below)
-    return p("mul", number(call.trace, scale), both)
+    return p("mul", call.lowered.number(scale), both)
 
 
 _activation(F.elu)(lambda call, a: _exponential(call, a, call.argument(1, "alpha", 1.0), 1.0))
@@ -144,8 +141,8 @@ def _gelu(call: Call, a: int) -> int:
 @_activation(F.softplus)
 def _softplus(call: Call, a: int) -> int:
     p = call.p
-    beta = number(call.trace, call.argument(1, "beta", 1.0))
-    threshold = number(call.trace, call.argument(2, "threshold", 20.0))
+    beta = call.lowered.number(call.argument(1, "beta", 1.0))
+    threshold = call.lowered.number(call.argument(2, "threshold", 20.0))
     scaled = p("mul", beta, a)
     soft = p("div", p("softplus", scaled), beta)
     return p("where", p("gt", scaled, threshold), a, soft)
@@ -158,128 +155,114 @@ def _hardtanh(call: Call, a: int) -> int:
 
 def _clamp(call: Call, a: int, low: float | None, high: float | None) -> int:
     if low is not None:
-        bound = number(call.trace, low)
+        bound = call.lowered.number(low)
         a = call.p("where", call.p("lt", a, bound), bound, a)
     if high is not None:
-        bound = number(call.trace, high)
+        bound = call.lowered.number(high)
         a = call.p("where", call.p("gt", a, bound), bound, a)
     return a
 
 
 @_rule(torch.clamp, T.clamp, torch.clip, T.clip, T.clamp_min, T.clamp_max)
-def _clamped(call: Call) -> Traced:
+def _clamped(call: Call) -> int:
     if call.name == "clamp_max":
         low, high = None, call.argument(1, "max")
     else:
         low, high = call.argument(1, "min"), call.argument(2, "max")
     if isinstance(low, Tensor) or isinstance(high, Tensor):
         raise FusionError("clamps between tensors")
-    meta = call.meta()
-    return call.result(_clamp(call, call.node(call.args[0], meta.dim()), low, high), meta)
+    return _clamp(call, call.node(call.args[0]), low, high)
 
 
 @_rule(torch.where, T.where)
-def _where(call: Call) -> Traced:
+def _where(call: Call) -> int:
     cond, yes, no = (
         call.args if call.func is torch.where else (call.args[1], call.args[0], call.args[2])
     )
-    meta = call.meta()
-    condition = call.node(cond, meta.dim())
-    nodes = [call.node(a, meta.dim()) for a in (yes, no)]
-    return call.result(call.p("where", condition, *nodes), meta)
+    return call.p("where", *(call.node(a) for a in (cond, yes, no)))
 
 
 @_rule(T.masked_fill, torch.masked_fill)
-def _masked_fill(call: Call) -> Traced:
-    meta = call.meta()
-    x, mask, value = (call.node(a, meta.dim()) for a in call.args)
-    return call.result(call.p("where", mask, value, x), meta)
+def _masked_fill(call: Call) -> int:
+    x, mask, value = (call.node(a) for a in call.args)
+    return call.p("where", mask, value, x)
 
 
 @_rule(torch.max, torch.min, T.max, T.min)
-def _max(call: Call) -> Traced:
+def _max(call: Call) -> int:
     if len(call.args) != 2 or not isinstance(call.args[1], Tensor):
         raise FusionError(f"{call.name} over a dimension")
     return _binary("maximum" if call.name == "max" else "minimum")(call)
 
 
+@_rule(F.prelu, torch.prelu)
+def _prelu(call: Call) -> int:
+    x, weight = call.args
+    if plain(weight).numel() > 1 and call.rank != 2:
+        raise FusionError("prelu with a slope for every channel of several heads")
+    p, a = call.p, call.node(x)
+    slope = call.node(weight)
+    return p("where", p("gt", a, p.literal(0.0)), a, p("mul", slope, a))
+
+
 @_rule(T.detach, torch.detach)
-def _detach(call: Call) -> Traced:
-    x = call.args[0]
-    return Traced.of(x, call.trace, node=call.p("stop", x.node))
+def _detach(call: Call) -> int:
+    return call.p("stop", call.node(call.args[0]))
 
 
 @_rule(T.contiguous, T.clone, torch.clone)
-def _same(call: Call) -> Traced:
-    return call.args[0]
+def _same(call: Call) -> int:
+    return call.node(call.args[0])
 
 
 @_rule(T.to, T.type_as, T.float, T.double)
-def _cast(call: Call) -> Traced:
-    meta = call.meta()
-    if meta.dtype != call.args[0].dtype or meta.device.type != "meta":
-        raise FusionError(f"casts {call.args[0].dtype} to {meta.dtype}")
-    return call.args[0]
+def _cast(call: Call) -> int:
+    if call.out.dtype != call.args[0].dtype or call.out.device.type != "meta":
+        raise FusionError(f"casts {call.args[0].dtype} to {call.out.dtype}")
+    return call.node(call.args[0])
 
 
 @_rule(T.view, T.reshape, torch.reshape, T.unsqueeze, torch.unsqueeze, T.squeeze, torch.squeeze,
        T.flatten, torch.flatten, T.expand, T.expand_as, T.view_as, T.__getitem__)  # fmt: skip
-def _view(call: Call) -> Traced:
+def _view(call: Call) -> int:
     x = call.args[0]
     if call.func is T.__getitem__:
         key = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
         if not key or any(k is not None and k is not Ellipsis and k != slice(None) for k in key):
             raise FusionError("takes a part of the features or of the edges")
-    if any(isinstance(a, Traced) for a in call.args[1:]) and call.name not in (
-        "expand_as",
-        "view_as",
-    ):
-        raise FusionError(f"{call.name} by a tensor")
-    meta = call.meta()
-    if meta.dim() == 0 or meta.shape[0] != ROWS:
-        raise FusionError(f"{call.name} moves the edges' dimension")
-    trace = call.trace
-    before, after = (axes(trace, feature_shape(s)) for s in (x.shape, meta.shape))
+    before, after = call.axes(x), call.axes(call.out)
     if before != after and not (call.name.startswith("expand") and before <= after):
-        raise FusionError(f"{call.name} turns features {feature_shape(x.shape)} about")
-    return Traced.of(meta, trace, node=x.node)
+        raise FusionError(f"{call.name} turns features {x.features} about")
+    return call.node(x, plain(x).dim())
 
 
 @_rule(torch.sum, T.sum, torch.mean, T.mean)
-def _channel_reduction(call: Call) -> Traced:
-    x, meta = call.args[0], call.meta()
-    if meta.dim() == 0 or meta.shape[0] != ROWS:
-        raise FusionError(f"{call.name} over the edges")
-    trace, p = call.trace, call.p
-    before, after = feature_shape(x.shape), feature_shape(meta.shape)
-    trace.ranks |= {before, after}
-    if trace.probing:
-        return Traced.of(meta, trace, node=x.node)
-    if math.prod(after) * trace.channels != math.prod(before) or before[-1] != trace.channels:
+def _channel_reduction(call: Call) -> int:
+    x, p, channels = call.args[0], call.p, call.lowered.channels
+    before, after = x.features, call.out.features
+    if math.prod(after) * channels != math.prod(before) or before[-1] != channels:
         raise FusionError(f"{call.name} from features {before} to {after}")
-    if axes(trace, before) == (trace.heads > 1, False):
-        return Traced.of(meta, trace, node=x.node)  # one channel: nothing to sum
-    out = p("channel_sum", x.node)
-    if call.name == "mean":
-        out = p("mul", out, number(trace, 1.0 / trace.channels))
-    return Traced.of(meta, trace, node=out)
+    inner = call.node(x, plain(x).dim())
+    if call.axes(x) == (call.lowered.heads > 1, False):
+        return inner  # one channel: nothing to sum
+    out = p("channel_sum", inner)
+    return p("mul", out, call.lowered.number(1.0 / channels)) if call.name == "mean" else out
 
 
 @_rule(F.dropout)
-def _dropout(call: Call) -> Traced:
-    x, rate, training = call.args[0], call.argument(1, "p", 0.5), call.argument(2, "training", True)
-    if call.argument(3, "inplace", False):
-        raise FusionError("dropout in place")
-    if not training or rate == 0.0:
-        return x
-    trace, p = call.trace, call.p
-    if trace.heads > 1 and not axes(trace, feature_shape(x.shape))[0]:
+def _dropout(call: Call) -> int:
+    x, rate, p = call.args[0], call.argument(1, "p", 0.5), call.p
+    inner = call.node(x)
+    if call.lowered.heads > 1 and not call.axes(x)[0]:
         raise FusionError("drops what all heads share")
-    trace.scalars += [float(rate), _seed]
-    keep = p.keep(p.scalar(), p.scalar(), p.wide[x.node], len(trace.scalars))
-    return Traced.of(x, trace, node=p("mul", x.node, keep))
+    key = ("seed", call.number)
 
+    def seed(run: Run) -> float:
+        """Drawn from torch's generator, so that ``torch.manual_seed`` rules it; once in a call."""
+        if key not in run.memo:
+            run.memo[key] = float(torch.randint(2**31 - 1, ()).item())
+        return run.memo[key]
 
-def _seed(_: Any) -> float:
-    """Drawn from torch's generator, so that ``torch.manual_seed`` rules it."""
-    return float(torch.randint(2**31 - 1, ()).item())
+    number = call.lowered.number
+    keep = p.keep(number(lambda _: float(rate)), number(seed), p.wide[inner], call.number)
+    return p("mul", inner, keep)

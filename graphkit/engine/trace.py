@@ -1,9 +1,9 @@
-"""From a Python ``message`` to an expression.
+"""From a Python ``message`` to what it computes.
 
 The function runs once, on stand-ins for its tensors: they live on the meta device, so that shapes,
-dtypes and dimensions are real and control flow on them works, and every torch operation on them
-becomes a node. Whatever has no node, or looks at a value, raises :class:`FusionError` with the
-line of the message that did it, and the layer takes the plain path.
+dtypes and dimensions are real and control flow on them works, and every torch operation on them is
+noted. What no engine can serve, or looks at a value, raises :class:`FusionError` with the line of
+the message that did it, and the layer takes the plain path.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ from __future__ import annotations
 import sys
 import traceback
 import types
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from graphkit.engine import rules  # noqa: F401  (fills the table of rules)
-from graphkit.engine.expression import FusionError, Leaf
+from graphkit.engine import rowwise, rules  # noqa: F401  (fill the tables of functions)
+from graphkit.engine.expression import FusionError
 from graphkit.engine.traced import (
+    CONSTANT,
     PRIMITIVE,
     ROWS,
-    Form,
+    Given,
     Index,
     RowCount,
     Trace,
     Traced,
-    axes,
-    feature_shape,
+    is_ours,
+    place,
+    read,
     softmax,
 )
 
@@ -46,26 +47,10 @@ def trace_message(layer: Any, values: dict[str, Any], sides: dict[str, str]) -> 
     Raises:
         FusionError: with the reason and the line.
     """
-    probe = _run(layer, values, sides, None)
-    if any(len(shape) > 2 for shape in probe.ranks):
-        raise FusionError("more than two feature dimensions")
-    pairs = [shape for shape in probe.ranks if len(shape) == 2]
-    if pairs:
-        heads, channels = (max(shape[k] for shape in pairs) for k in (0, 1))
-    else:
-        heads, channels = 1, max((shape[0] for shape in probe.ranks if shape), default=1)
-    return _run(layer, values, sides, (heads, channels))
-
-
-def _run(
-    layer: Any, values: dict[str, Any], sides: dict[str, str], size: tuple[int, int] | None
-) -> Trace:
-    trace = Trace(layer=layer, probing=size is None)
-    trace.heads, trace.channels = size or (1, 1)
     floats = [v for k, v in values.items() if k in sides and v.is_floating_point()]
     if not floats:
         raise FusionError("has no floating-point argument")
-    trace.dtype = floats[0].dtype
+    trace = Trace(layer, floats[0].dtype)
     arguments = {}
     for name in (p.name for p in layer._parameters_of["message"]):
         arguments[name] = _argument(trace, name, values, sides)
@@ -77,14 +62,9 @@ def _run(
     except Exception as error:
         # What fails on stand-ins is for the plain path to run, or to fail on in the user's terms.
         raise FusionError(f"{type(error).__name__}: {error}{_where_it_happened(error)}") from None
-    if not isinstance(out, Traced) or out.node is None:
+    if not isinstance(out, Traced) or out.side == CONSTANT:
         raise FusionError("the message is not computed from the edges' values")
-    trace.message, trace.shape = out.node, feature_shape(out.shape)
-    if not trace.probing and axes(trace, trace.shape) != (
-        trace.heads > 1,
-        trace.program.wide[out.node],
-    ):
-        raise FusionError(f"a message of shape {trace.shape} is the same along some features")
+    trace.message = out
     return trace
 
 
@@ -97,24 +77,16 @@ def _argument(trace: Trace, name: str, values: dict[str, Any], sides: dict[str, 
     if name not in sides:
         return value
     side = sides[name]
-    features = value.shape if side == "p" else value.shape[1:]
-    meta = torch.empty((ROWS, *features), dtype=value.dtype, device="meta")
-    if side == "p":
-        meta = torch.empty(features, dtype=value.dtype, device="meta")
-        return Traced.of(meta, trace, recipe=lambda call: call[name])
-    if value.dtype != trace.dtype:
-        raise FusionError(f"{name} has {value.dtype}, others {trace.dtype}")
-    trace.leaves.append(name)
-    node = trace.program.leaf(Leaf(side, *axes(trace, feature_shape(meta.shape))))
-    return Traced.of(meta, trace, node=node)
+    shape = value.shape if side == CONSTANT else (ROWS, *value.shape[1:])
+    meta = torch.empty(shape, dtype=value.dtype, device="meta")
+    return Traced.of(meta, trace, Given(name), side)
 
 
 def _where_it_happened(error: BaseException) -> str:
     """The line of the user's code, outside torch and this package's engine."""
-    ours = (str(Path(__file__).parent), torch.__file__.removesuffix("__init__.py"))
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith(ours):
-            return f" ({frame.filename}:{frame.lineno}: {frame.line})"
+        if not is_ours(frame.filename):
+            return place(frame.filename, frame.lineno or 0)
     return ""
 
 
@@ -177,9 +149,7 @@ def _read(self: Any, name: str) -> Any:
     except AttributeError:
         value = getattr(layer, name)  # parameters, buffers and modules; or the usual error
     if isinstance(value, Tensor):
-        trace.guards.append((layer, name, Form.of(value)))
-        meta = torch.empty_like(value, device="meta")
-        return Traced.of(meta, trace, recipe=lambda _: getattr(layer, name))
+        return read(trace, layer, name, value)
     if isinstance(value, nn.Module):
         trace.guards.append((layer, name, value))
         trace.guard_module(value)

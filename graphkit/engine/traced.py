@@ -1,21 +1,29 @@
-"""Stand-ins for a message's tensors while it is traced, and what one trace gives."""
+"""Stand-ins for a message's tensors while it is traced: what one run of the message gives.
+
+Every operation is noted as it was called. Nothing is turned into kernels here, see
+:mod:`graphkit.engine.lower`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import linecache
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from graphkit.engine.expression import FusionError, Leaf, Program
+from graphkit.engine.expression import FusionError
 
 ROWS = 1_000_003  # stands for the number of edges, a size no feature dimension has
 PRIMITIVE = (bool, int, float, str, type(None), torch.dtype)
-
-# How a tensor that does not depend on the edges is found at run time, given the call's values.
-Recipe = Callable[[dict[str, Any]], Any]
+CONSTANT = "p"  # the side of what does not depend on nodes or edges
 
 
 class RowCount(int):
@@ -33,32 +41,23 @@ class Trace:
     """What one run of a message gave.
 
     Attributes:
-        program, message: the expression and its node for the message.
-        softmax: its softmaxes over the neighbourhood.
-        shape: features of a message.
-        leaves, scalars: for the program's leaves and numbers, where a call finds them.
-        guards: what was read from the layer, as (owner, name, value).
         layer: what is traced.
-        probing: the first run only collects the feature shapes that occur.
+        dtype: of the arguments.
+        message: the result.
+        guards: what was read from the layer, as (owner, name, value).
     """
 
-    program: Program = field(default_factory=Program)
-    message: int = -1
-    softmax: list[int] = field(default_factory=list)
-    shape: tuple[int, ...] = ()  # features of a message
-    heads: int = 1
-    channels: int = 1
-    leaves: list[str | Recipe] = field(default_factory=list)  # names of arguments, recipes
-    scalars: list[float | Recipe] = field(default_factory=list)
+    layer: Any
+    dtype: torch.dtype
+    message: Traced | None = None
     guards: list[tuple[Any, str, Any]] = field(default_factory=list)
-    dtype: torch.dtype | None = None
-    layer: Any = None
-    probing: bool = False  # the first run only collects shapes
-    ranks: set[tuple[int, ...]] = field(default_factory=set)
+    count: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def guard_module(self, module: nn.Module) -> None:
         """A submodule that the message calls must keep its settings."""
         for inner in module.modules():
+            if isinstance(inner, _BatchNorm) and inner.training:
+                raise FusionError("normalises over all edges (batch norm in training)")
             for name, value in vars(inner).items():
                 if isinstance(value, PRIMITIVE) and not name.startswith("_"):
                     self.guards.append((inner, name, value))
@@ -88,24 +87,69 @@ class Form(NamedTuple):
         return cls(tensor.shape, tensor.dtype, tensor.device)
 
 
+# ------------------------------------------------------------------ values
+
+
+class Given(NamedTuple):
+    """An argument of the message; or, with an owner, what is read from the layer at every call."""
+
+    name: str
+    owner: Any = None
+
+
+class Apply(NamedTuple):
+    """A torch function on other values, and the line of the message that called it."""
+
+    func: Any
+    args: tuple
+    kwargs: dict[str, Any]
+    file: str = ""
+    line: int = 0
+    number: int = 0  # of a dropout, among those of the message
+
+    @property
+    def name(self) -> str:
+        return getattr(self.func, "__name__", str(self.func))
+
+    @property
+    def where(self) -> str:
+        return place(self.file, self.line)
+
+    @property
+    def operands(self) -> list[Traced]:
+        """The values it is applied to, constants among them."""
+        return tensors(self.args, self.kwargs)  # type: ignore[return-value]
+
+    def argument(self, position: int, name: str, default: Any = None) -> Any:
+        if position < len(self.args):
+            return self.args[position]
+        return self.kwargs.get(name, default)
+
+
 class Traced(Tensor):
-    """A stand-in: a meta tensor that knows its node, or (a constant) how to be computed."""
+    """A stand-in: a meta tensor that knows how it comes about.
+
+    Attributes:
+        trace: what it belongs to.
+        origin: how it comes about.
+        side: ``i``, ``j`` or ``e`` for what depends on one end or the edges alone, row by row;
+            ``p`` for what depends on neither; None for all else.
+    """
 
     trace: Trace
-    node: int | None
-    recipe: Recipe | None
+    origin: Given | Apply
+    side: str | None
 
     @staticmethod
-    def of(meta: Tensor, trace: Trace, node: int | None = None, recipe: Recipe | None = None):
+    def of(meta: Tensor, trace: Trace, origin: Given | Apply, side: str | None) -> Traced:
         with torch._C.DisableTorchFunctionSubclass():
             out = meta.detach().as_subclass(Traced)
-        out.trace, out.node, out.recipe = trace, node, recipe
+        out.trace, out.origin, out.side = trace, origin, side
         return out
 
-    def found(self, values: dict[str, Any]) -> Tensor:
-        """The constant itself, for a call with these values."""
-        assert self.recipe is not None
-        return self.recipe(values)
+    @property
+    def features(self) -> tuple[int, ...]:
+        return tuple(int(s) for s in plain(self).shape[1:])
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
@@ -115,11 +159,17 @@ class Traced(Tensor):
                 return func(*args, **kwargs)
         if func in _SHAPE:
             return _shape(func, args, kwargs)
-        trace = next(a.trace for a in _tensors(args, kwargs) if isinstance(a, Traced))
-        return _call(trace, func, args, kwargs)
+        trace = next(a.trace for a in tensors(args, kwargs) if isinstance(a, Traced))
+        return call(trace, func, args, kwargs)
 
 
-def _tensors(args: Any, kwargs: dict[str, Any]) -> list[Tensor]:
+def plain(t: Traced) -> Tensor:
+    """The same meta tensor without its memory of how it came about."""
+    with torch._C.DisableTorchFunctionSubclass():
+        return t.as_subclass(Tensor)
+
+
+def tensors(args: Any, kwargs: dict[str, Any]) -> list[Tensor]:
     flat: list[Tensor] = []
     for a in (*args, *kwargs.values()):
         if isinstance(a, Tensor):
@@ -129,14 +179,20 @@ def _tensors(args: Any, kwargs: dict[str, Any]) -> list[Tensor]:
     return flat
 
 
-def feature_shape(shape: Any) -> tuple[int, ...]:
-    return tuple(int(s) for s in shape[1:])
+def replaced(a: Any, by: Callable[[Any], Any]) -> Any:
+    """An argument with ``by`` applied to it, or to the entries of a list."""
+    if isinstance(a, (list, tuple)):
+        return type(a)(by(b) for b in a)
+    return by(a)
 
 
 # ------------------------------------------------------------------ one torch call
 
-# Filled by :mod:`graphkit.engine.rules`: what a torch function becomes.
-RULES: dict[Any, Callable[[Call], Any]] = {}
+# Functions that there are kernels for: filled by :mod:`graphkit.engine.rules`.
+RULES: dict[Any, Callable[..., int]] = {}
+# Functions that plain torch computes before a kernel, given a check that every row of the result
+# depends on the same row of the arguments alone: filled by :mod:`graphkit.engine.rowwise`.
+ROWWISE: dict[Any, Callable[[Apply], bool]] = {}
 
 
 def _getters(*names: str) -> set[Any]:
@@ -159,161 +215,105 @@ def _shape(func: Any, args: Any, kwargs: Any) -> Any:
     return tuple(RowCount(s) if s == ROWS else s for s in out)
 
 
-def _call(trace: Trace, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    name = getattr(func, "__name__", str(func))
-    traced = [a for a in _tensors(args, kwargs)]
-    if all(not isinstance(a, Traced) or a.node is None for a in traced):
-        return _constant(trace, func, args, kwargs)
-    rule = RULES.get(func)
-    if rule is None:
-        raise FusionError(f"calls {name}, which has no kernel")
-    return rule(Call(trace, func, name, args, kwargs))
+def call(trace: Trace, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Note a call of a torch function."""
+
+    def known(a: Any) -> Any:
+        return lift(trace, a) if isinstance(a, Tensor) else a
+
+    args = tuple(replaced(a, known) for a in args)
+    kwargs = {k: replaced(a, known) for k, a in kwargs.items()}
+    number = next(trace.count) if func is F.dropout else 0
+    apply = Apply(func, args, kwargs, *_line_of_the_message(), number)
+    sides = {a.side for a in apply.operands} - {CONSTANT}
+    if sides:
+        if func not in RULES and func not in ROWWISE:
+            raise FusionError(f"calls {apply.name}, which has no kernel")
+        if func not in _MAY_KNOW_ROWS and _counts_rows((*args, *kwargs.values())):
+            raise FusionError("computes with the number of edges")
+        if _in_place(apply):
+            raise FusionError(f"{apply.name} in place")
+        if func is F.dropout:
+            if not apply.argument(2, "training", True) or apply.argument(1, "p", 0.5) == 0.0:
+                return args[0]
+            sides = {None}  # every edge draws for itself
+    side = CONSTANT if not sides else sides.pop() if len(sides) == 1 else None
+    if side != CONSTANT and func in ROWWISE and not ROWWISE[func](apply):
+        raise FusionError(f"calls {apply.name} across edges")
+    out = _meta(apply)
+    if isinstance(out, (list, tuple)):
+        parts = (Apply(_part, (k, func, *args), kwargs, *apply[3:]) for k in range(len(out)))
+        return tuple(_result(trace, o, p, side) for o, p in zip(out, parts, strict=True))
+    return _result(trace, out, apply, side)
 
 
-def _constant(trace: Trace, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """An operation on parameters only: done in plain torch before the kernel runs."""
+def _part(k: int, func: Any, *args: Any, **kwargs: Any) -> Tensor:
+    """One of the tensors that a function returns."""
+    return func(*args, **kwargs)[k]
 
-    def meta(a: Any) -> Any:
-        if isinstance(a, (list, tuple)):
-            return type(a)(meta(b) for b in a)
-        return a.to("meta") if isinstance(a, Tensor) and not isinstance(a, Traced) else a
 
-    def value(a: Any, values: dict[str, Any]) -> Any:
-        if isinstance(a, (list, tuple)):
-            return type(a)(value(b, values) for b in a)
-        return lift(trace, a).found(values) if isinstance(a, Tensor) else a
-
-    for a in _tensors(args, kwargs):
-        lift(trace, a)  # a tensor that belongs to nothing is refused here
-    with torch._C.DisableTorchFunctionSubclass():
-        out = func(*meta(args), **{k: meta(v) for k, v in kwargs.items()})
+def _result(trace: Trace, out: Any, apply: Apply, side: str | None) -> Traced:
     if not isinstance(out, Tensor):
-        raise FusionError(f"looks at the value of a parameter ({func.__name__})")
+        if side == CONSTANT:
+            raise FusionError(f"looks at the value of a parameter ({apply.name})")
+        raise FusionError(f"calls {apply.name}, which gives a {type(out).__name__}")
+    if side != CONSTANT and (out.dim() == 0 or out.shape[0] != ROWS):
+        raise FusionError(f"{apply.name} gives {list(out.shape)}: not one row per edge")
+    return Traced.of(out, trace, apply, side)
 
-    def recipe(values: dict[str, Any]) -> Any:
-        named = {k: value(v, values) for k, v in kwargs.items()}
-        return func(*(value(a, values) for a in args), **named)
 
-    return Traced.of(out, trace, recipe=recipe)
+def _meta(apply: Apply) -> Any:
+    """The form of what a call gives."""
+
+    def stand_in(a: Any) -> Any:
+        return plain(a) if isinstance(a, Traced) else a
+
+    args = tuple(replaced(a, stand_in) for a in apply.args)
+    kwargs = {k: replaced(a, stand_in) for k, a in apply.kwargs.items()}
+    with torch._C.DisableTorchFunctionSubclass():
+        return apply.func(*args, **kwargs)
+
+
+# The functions to which the number of edges is a size.
+_MAY_KNOW_ROWS = {Tensor.view, Tensor.reshape, torch.reshape, Tensor.expand}
+
+
+def _counts_rows(values: Any) -> bool:
+    return any(
+        _counts_rows(v) if isinstance(v, (list, tuple)) else isinstance(v, RowCount) for v in values
+    )
+
+
+# The functions with an argument `inplace`, which is the last one.
+_MAY_BE_IN_PLACE = {F.relu, F.relu6, F.elu, F.selu, F.celu, F.leaky_relu, F.silu, F.mish}
+_MAY_BE_IN_PLACE |= {F.hardtanh, F.hardswish, F.hardsigmoid, F.threshold, F.dropout}
+
+
+def _in_place(apply: Apply) -> bool:
+    if apply.func not in _MAY_BE_IN_PLACE:
+        return False
+    positional = apply.args[3:] if apply.func is F.dropout else apply.args[1:]
+    return bool(apply.kwargs.get("inplace")) or any(a is True for a in positional)
 
 
 def lift(trace: Trace, tensor: Tensor) -> Traced:
     """A real tensor met in the message: a parameter of a submodule, or nothing we may keep."""
     if isinstance(tensor, Traced):
         return tensor
-    owners = _owners(trace, tensor)
-    if not owners:
-        raise FusionError("uses a tensor that is neither an argument nor a parameter of the layer")
-    owner, name = owners[0]
+    if isinstance(tensor, Index):
+        raise FusionError("computes with the edges' index")
+    for owner in trace.layer.modules():
+        for name, value in (*owner._parameters.items(), *owner._buffers.items()):
+            if value is tensor:
+                return read(trace, owner, name, tensor)
+    raise FusionError("uses a tensor that is neither an argument nor a parameter of the layer")
+
+
+def read(trace: Trace, owner: Any, name: str, tensor: Tensor) -> Traced:
+    """A tensor of a module, whose form is watched and whose values are read at every call."""
     trace.guards.append((owner, name, Form.of(tensor)))
     meta = torch.empty_like(tensor, device="meta")
-    return Traced.of(meta, trace, recipe=lambda _: getattr(owner, name))
-
-
-def _owners(trace: Trace, tensor: Tensor) -> list[tuple[nn.Module, str]]:
-    return [
-        (module, name)
-        for module in trace.layer.modules()
-        for name, value in (*module._parameters.items(), *module._buffers.items())
-        if value is tensor
-    ]
-
-
-class Call:
-    """The arguments of one operation, as nodes with a common layout."""
-
-    def __init__(self, trace: Trace, func: Any, name: str, args: Any, kwargs: dict[str, Any]):
-        self.trace, self.func, self.name, self.args, self.kwargs = trace, func, name, args, kwargs
-        self.p = trace.program
-
-    def argument(self, position: int, name: str, default: Any = None) -> Any:
-        if position < len(self.args):
-            return self.args[position]
-        return self.kwargs.get(name, default)
-
-    def meta(self) -> Tensor:
-        def plain(a: Any) -> Any:
-            if isinstance(a, Tensor):
-                return a if isinstance(a, Traced) else torch.empty_like(a, device="meta")
-            return type(a)(plain(b) for b in a) if isinstance(a, (list, tuple)) else a
-
-        with torch._C.DisableTorchFunctionSubclass():
-            out = self.func(*plain(self.args), **{k: plain(v) for k, v in self.kwargs.items()})
-        return out
-
-    def node(self, a: Any, rank: int) -> int:
-        """The node of a tensor or number that meets per-edge values of ``rank`` dimensions."""
-        if isinstance(a, Tensor):
-            a = lift(self.trace, a)
-            if a.node is not None:
-                if a.dim() != rank:
-                    raise FusionError(f"{self.name} broadcasts the edges' dimension away")
-                return a.node
-            return parameter(self.trace, a, rank)
-        if isinstance(a, (bool, int, float)):
-            return number(self.trace, a)
-        raise FusionError(f"{self.name} takes a {type(a).__name__}")
-
-    def result(self, node: int, meta: Tensor | None = None) -> Traced:
-        meta = self.meta() if meta is None else meta
-        if meta.dim() == 0 or meta.shape[0] != ROWS:
-            raise FusionError(f"{self.name} gives {list(meta.shape)}: not one row per edge")
-        axes(self.trace, feature_shape(meta.shape))
-        return Traced.of(meta, self.trace, node=node)
-
-
-def number(trace: Trace, value: float) -> int:
-    if float(value) in (-1.0, 0.0, 0.5, 1.0, 2.0, 3.0):
-        return trace.program.literal(float(value))
-    trace.scalars.append(float(value))
-    return trace.program.scalar()
-
-
-def axes(trace: Trace, features: tuple[int, ...]) -> tuple[bool, bool]:
-    """Which of (heads, channels) a feature shape has."""
-    trace.ranks.add(features)
-    if trace.probing:
-        return False, True
-    heads, channels = trace.heads, trace.channels
-    if len(features) == 2:
-        if features[0] in (1, heads) and features[1] in (1, channels):
-            return features[0] > 1, features[1] > 1
-    elif all(f == 1 for f in features):
-        return False, False
-    elif len(features) == 1:
-        if features[0] == heads * channels:
-            return heads > 1, channels > 1
-        if features[0] == heads:
-            return True, False
-        if features[0] == channels:
-            return False, True
-    raise FusionError(f"mixes features of shape {features} and {(heads, channels)}")
-
-
-def parameter(trace: Trace, a: Traced, rank: int) -> int:
-    shape = tuple(a.shape)
-    if len(shape) > rank or (len(shape) == rank and shape[0] != 1):
-        raise FusionError(f"broadcasts a parameter of shape {shape} over edges")
-    features = (1,) * (rank - 1 - len(shape)) + (shape[1:] if len(shape) == rank else shape)
-    heads, channels = axes(trace, features)
-    if a.dtype != trace.dtype:
-        raise FusionError(f"mixes {a.dtype} and {trace.dtype}")
-    trace.leaves.append(a.recipe)  # type: ignore[arg-type]
-    return trace.program.leaf(Leaf("p", heads, channels))
-
-
-def softmax(src: Any, index: Any = None, ptr: Any = None, num_nodes: Any = None, dim: int = 0):
-    """Stands for every softmax over the neighbourhood while a message is traced."""
-    if not isinstance(src, Traced) or src.node is None or not isinstance(index, Index) or dim != 0:
-        raise FusionError("a softmax that is not over the destination's edges")
-    p, trace = src.trace.program, src.trace
-    for known in trace.softmax:
-        if p.depends(src.node, known):
-            raise FusionError("a softmax of a softmax")
-    node = p("softmax", src.node)
-    if node not in trace.softmax:
-        trace.softmax.append(node)
-    return Traced.of(src, trace, node=node)
+    return Traced.of(meta, trace, Given(name, owner), CONSTANT)
 
 
 class Index(Tensor):
@@ -322,3 +322,37 @@ class Index(Tensor):
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         raise FusionError(f"computes with the edges' index ({getattr(func, '__name__', func)})")
+
+
+def softmax(src: Any, index: Any = None, ptr: Any = None, num_nodes: Any = None, dim: int = 0):
+    """Stands for every softmax over the neighbourhood while a message is traced."""
+    if not isinstance(src, Traced) or src.side == CONSTANT:
+        raise FusionError("a softmax that is not over the destination's edges")
+    if not isinstance(index, Index) or dim != 0:
+        raise FusionError("a softmax that is not over the destination's edges")
+    apply = Apply(softmax, (src,), {}, *_line_of_the_message())
+    return Traced.of(plain(src), src.trace, apply, None)
+
+
+# ------------------------------------------------------------------ lines of the user's code
+
+_OURS = (str(Path(__file__).parent), torch.__file__.removesuffix("__init__.py"))
+
+
+def place(file: str, line: int) -> str:
+    """``file:line: code`` in brackets; nothing where it is not known."""
+    return f" ({file}:{line}: {linecache.getline(file, line).strip()})" if file else ""
+
+
+def is_ours(file: str) -> bool:
+    """Whether a file belongs to torch or to this package's engine, and not to the user."""
+    return file.startswith(_OURS)
+
+
+def _line_of_the_message() -> tuple[str, int]:
+    frame = sys._getframe(1)
+    while frame is not None:
+        if not is_ours(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return "", 0

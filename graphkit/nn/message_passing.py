@@ -348,11 +348,7 @@ class _Edges:
 
     def part(self, first: int, last: int) -> _Edges:
         """The edges of the destinations from ``first`` to before ``last``."""
-        order = self.graph.by_destination
-        begin, end = int(order.rowptr[first]), int(order.rowptr[last])
-        edge = order.edge[begin:end].long()
-        index = self.graph.edge_index.index_select(1, edge)
-        index = torch.stack([index[0], index[1] - first])
+        graph, edge = plan.part_of(self.graph, first, last)
         values = dict(self.values)
         asked = {p.name for p in self.layer._parameters_of["message"]}
         for name, value in values.items():
@@ -365,7 +361,7 @@ class _Edges:
             ):
                 values[name] = value.index_select(0, edge)
         part = copy.copy(self)
-        part.graph = Graph(index, (self.graph.num_src, last - first))
+        part.graph = graph
         part.values, part.mask = values, None if self.mask is None else self.mask[edge]
         return part
 

@@ -168,9 +168,9 @@ def untraceable() -> dict[str, tuple[type[Layer], str]]:
             self.log.append(x_j)
             return x_j
 
-    class Product(Layer):
+    class Cumulated(Layer):
         def message(self, x_j: Tensor) -> Tensor:
-            return self.linear(x_j)
+            return x_j.cumsum(0)
 
     class InPlace(Layer):
         def message(self, x_j: Tensor) -> Tensor:
@@ -197,7 +197,7 @@ def untraceable() -> dict[str, tuple[type[Layer], str]]:
         "a value": (Value, "return x_j * float(x_j[0, 0])"),
         "side effect": (SideEffect, "changes self.seen"),
         "side effect on a list": (Log, "reads self.log, a list that may change"),
-        "matrix product": (Product, "calls linear, which has no kernel"),
+        "no kernel": (Cumulated, "calls cumsum, which has no kernel"),
         "in place": (InPlace, "relu in place"),
         "a tensor from outside": (Outside, "neither an argument nor a parameter"),
         "number of edges": (Count, "computes with the number of edges"),
@@ -316,7 +316,7 @@ def test_plain_path_in_parts(aggr, monkeypatch) -> None:
 
         def message(self, x_i: Tensor, x_j: Tensor, weight: Tensor, index: Tensor, size_i: int):
             alpha = softmax(x_i[:, 0] * x_j[:, 1], index, num_nodes=size_i)
-            both = torch.cat([x_i, x_j], dim=-1)
+            both = torch.cat([x_i, x_j], dim=-1).flip(0).flip(0)  # no kernel turns edges about
             return self.linear(both) * (weight * alpha).view(-1, 1)
 
     layer = Product().double()
