@@ -3,8 +3,9 @@
     python benchmarks/experiments.py planetoid            # a group
     python benchmarks/experiments.py planetoid cora-gcn   # of it, one
 
-Data sets are looked for in the folder that `GRAPHKIT_DATA` names, else downloaded. A row that is
-there already is replaced by a new one.
+Data sets are looked for in the folder that `GRAPHKIT_DATA` names, else downloaded. A row grows seed
+by seed: what is broken off goes on where it stopped when it is run again, and what has all its
+seeds is left alone. A row of other settings is replaced.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import yaml
 from rich.console import Console
 
 from graphkit import data, report
-from graphkit.experiment import PROTOCOLS
+from graphkit.experiment import PROTOCOLS, Outcome, Trained, count_parameters
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "experiments.csv"
@@ -33,20 +34,40 @@ def name_of(entry: dict[str, Any]) -> str:
     return "-".join(part for part in parts if part)
 
 
-def row_of(entry: dict[str, Any], console: Console) -> dict[str, Any]:
-    """Run one experiment."""
+def run(entry: dict[str, Any], table: Path, console: Console) -> None:
+    """Run one experiment; its row grows seed by seed, and goes on from those it has."""
     kind = PROTOCOLS[entry.get("protocol", "split")]
     changed = entry.get("settings", {})
     experiment = kind(
         data.load(entry["dataset"]), entry["model"], level=entry.get("task"), settings=changed
     )
-    outcome = experiment.run(
-        range(entry["seeds"]),
-        on_seed=lambda trained, score: console.print(f"  {trained.seed}: {score:.2f}"),
-    )
-    if not outcome.complete:
+    outcome = experiment.outcome()
+    before = found(row_of(entry, outcome), table)
+    if before is not None and outcome.protocol != "gin":  # which looks at all folds at once
+        outcome.values = [float(value) for value in before["values"].split()]
+        outcome.seeds = list(range(len(outcome.values)))
+        console.print(f"  {len(outcome.seeds)} seeds are there")
+
+    def on_seed(trained: Trained, score: float) -> None:
+        console.print(f"  {trained.seed}: {score:.2f}")
+        if outcome.protocol != "gin":
+            outcome.seeds.append(trained.seed)
+            outcome.values.append(score)
+            outcome.parameters = count_parameters(trained.model)
+            keep(row_of(entry, outcome), table)
+
+    new = experiment.run(range(len(outcome.seeds), entry["seeds"]), on_seed=on_seed)
+    if not new.complete:
         raise KeyboardInterrupt
+    if outcome.protocol == "gin":
+        outcome = new
+        keep(row_of(entry, outcome), table)
     console.print(report.outcome_table(outcome))
+
+
+def row_of(entry: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """An experiment's row, with the seeds that are finished."""
+    changed, count = entry.get("settings", {}), len(outcome.seeds)
     published = outcome.published
     versions = report.versions()
     given = [f"--protocol {outcome.protocol}"] if outcome.protocol != "split" else []
@@ -62,8 +83,8 @@ def row_of(entry: dict[str, Any], console: Console) -> dict[str, Any]:
         "changed": json.dumps(changed) if changed else "",
         "metric": outcome.metric,
         "unit": outcome.unit,
-        "seeds": len(outcome.seeds),
-        "mean": round(outcome.mean, 3),
+        "seeds": count,
+        "mean": round(outcome.mean, 3) if count else "",
         "deviation": round(outcome.std or 0.0, 3),
         "values": " ".join(f"{value:.3f}" for value in outcome.values),
         "published": "" if published is None else published.value,
@@ -76,18 +97,29 @@ def row_of(entry: dict[str, Any], console: Console) -> dict[str, Any]:
         **{name: versions[name] for name in ("graphkit", "torch", "numpy", "python")},
         "machine": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
         "command": " ".join(
-            ["graphkit run", entry["dataset"], entry["model"], f"--seeds {entry['seeds']}", *given]
+            ["graphkit run", entry["dataset"], entry["model"], f"--seeds {count}", *given]
         ),
     }
 
 
+def rows_in(table: Path) -> list[dict[str, str]]:
+    if not table.is_file():
+        return []
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def found(row: dict[str, Any], table: Path) -> dict[str, str] | None:
+    """The row of the same experiment, run with the same settings."""
+    same = [old for old in rows_in(table) if all(old[key] == str(row[key]) for key in KEY)]
+    return same[0] if same and same[0]["settings"] == row["settings"] else None
+
+
 def keep(row: dict[str, Any], table: Path) -> None:
     """Put a row into a CSV file, in the place of an older one of the same experiment."""
-    rows = []
-    if table.is_file():
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    rows = [old for old in rows if any(old[key] != str(row[key]) for key in KEY)] + [row]
+    rows: list[dict[str, Any]] = [
+        old for old in rows_in(table) if any(old[key] != str(row[key]) for key in KEY)
+    ] + [row]
     rows.sort(key=lambda row: [str(row[key]) for key in KEY])
     new = table.with_name(f"{table.name}.new")
     with new.open("w", newline="", encoding="utf-8") as file:
@@ -112,7 +144,7 @@ def main() -> None:
     for entry in groups[args.group]:
         if not args.names or name_of(entry) in args.names:
             console.rule(name_of(entry))
-            keep(row_of(entry, console), args.csv)
+            run(entry, args.csv, console)
 
 
 if __name__ == "__main__":

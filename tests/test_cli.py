@@ -165,3 +165,20 @@ def test_as_a_module():
         [sys.executable, "-m", "graphkit", "--version"], capture_output=True, text=True
     )
     assert done.stdout == f"graphkit {graphkit.__version__}\n"
+
+
+def test_explain_plan(tmp_path: Path):
+    file = tmp_path / "plan.json"
+    done = run(app, ["explain-plan", "toy-rings", "gin", "--json", str(file)])
+    assert done.exit_code == 0, done.output
+    layers = json.loads(file.read_text())["layers"]
+    assert list(layers) == ["convs.0", "convs.1", "convs.2"]
+    for name, text in layers.items():
+        assert text == "GINConv: fused kernel (sum)"
+        assert f"{name}  {text}" in done.stdout
+
+
+def test_explain_plan_of_what_is_not_known():
+    done = run(app, ["explain-plan", "toy-rings", "gim"])
+    assert done.exit_code == 2
+    assert "did you mean gin" in done.stderr

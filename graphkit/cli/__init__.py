@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 import graphkit
-from graphkit.cli import datasets, demo, info, run
+from graphkit.cli import datasets, demo, explain_plan, info, run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (run.run, datasets.datasets, demo.demo, info.info):
+for command in (run.run, datasets.datasets, explain_plan.explain_plan, demo.demo, info.info):
     app.command()(command)
 
 

@@ -191,6 +191,8 @@ class Lowered:
         pairs = [shape for shape in shapes if len(shape) == 2]
         if pairs:
             return max(shape[0] for shape in pairs), max(shape[1] for shape in pairs)
+        if math.prod(values[0].features) > 1:
+            return 1, values[0].features[0]
         return 1, max((shape[0] for shape in shapes if shape), default=1)
 
     def axes(self, features: tuple[int, ...]) -> tuple[bool, bool]:

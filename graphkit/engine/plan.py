@@ -22,7 +22,7 @@ from graphkit.engine.expression import FusionError, Leaf
 from graphkit.engine.fused import Aggregation
 from graphkit.engine.lower import Behind, Kernel, Run, Source, Stages, behind, joined
 from graphkit.engine.ops import KERNEL_DTYPES, kernels_wanted
-from graphkit.engine.trace import CHANGES, trace_message
+from graphkit.engine.trace import CHANGES, trace_step
 from graphkit.engine.traced import CONSTANT, Form, Trace, Traced
 from graphkit.graph import Graph
 
@@ -35,7 +35,10 @@ STRUCTURE |= {"size_j", "dim_size"}
 
 
 class Reduction(NamedTuple):
-    """One aggregation of a layer: its name, and for softmax its temperature."""
+    """One aggregation of a layer: its name, and for softmax its temperature.
+
+    ``edge`` is none: the value stays on the edges.
+    """
 
     name: str
     temperature: Tensor | float | None = None
@@ -94,9 +97,27 @@ def propagate(
         values: what was passed to ``propagate``, not gathered.
         reductions: the aggregations, or None if the layer has one of its own.
     """
-    if reductions is None or torch.compiler.is_compiling() or not kernels_wanted():
+    if reductions is None:
         return None
-    arguments = _arguments(layer, graph, values)
+    return _serve(layer, "message", graph, values, edge_mask, reductions)
+
+
+def edge_values(layer: Any, graph: Graph, values: dict[str, Any]) -> Tensor | None:
+    """What ``edge_update`` gives, by a kernel; None where the plain path has to serve."""
+    return _serve(layer, "edge_update", graph, values, None, [Reduction("edge")])
+
+
+def _serve(
+    layer: Any,
+    step: str,
+    graph: Graph,
+    values: dict[str, Any],
+    edge_mask: Tensor | None,
+    reductions: Sequence[Reduction],
+) -> Tensor | None:
+    if torch.compiler.is_compiling() or not kernels_wanted():
+        return None
+    arguments = _arguments(layer, step, graph, values)
     if arguments is None:
         return None
     tensors = {a.name: _value(values, a) for a in arguments if a.side is not None}
@@ -104,13 +125,13 @@ def propagate(
         return None  # no features
     if not _on_cpu(tensors.values(), edge_mask):
         return None
-    plan = _plan(layer, arguments, tensors, values, edge_mask is not None, reductions)
+    plan = _plan(layer, step, arguments, tensors, values, edge_mask is not None, reductions)
     if plan.stages is None:
         return None
-    temperatures = tuple(r.temperature for r in reductions)
     if edge_mask is not None:
         assert plan.trace is not None
         edge_mask = edge_mask.to(plan.trace.dtype)
+    temperatures = tuple(r.temperature for r in reductions)
     run = Run(graph, {**values, **tensors}, plan.stages.kernels, edge_mask, temperatures)
     return _run(plan, run, reductions)
 
@@ -199,11 +220,13 @@ def _explained(layer: Any) -> str:
 # ------------------------------------------------------------------ the call
 
 
-def _arguments(layer: Any, graph: Graph, values: dict[str, Any]) -> list[_Argument] | None:
-    """The arguments of message; None if one of them has no place in a kernel."""
+def _arguments(
+    layer: Any, step: str, graph: Graph, values: dict[str, Any]
+) -> list[_Argument] | None:
+    """The arguments of a step; None if one of them has no place in a kernel."""
     found = []
     node_dim: int = layer.node_dim
-    for parameter in layer._parameters_of["message"]:
+    for parameter in layer._parameters_of[step]:
         name = parameter.name
         if name in values:
             value, stem, side, row = values[name], name, None, None
@@ -245,6 +268,7 @@ def _on_cpu(tensors: Any, edge_mask: Tensor | None) -> bool:
 
 def _plan(
     layer: Any,
+    step: str,
     arguments: list[_Argument],
     tensors: dict[str, Tensor],
     values: dict[str, Any],
@@ -252,6 +276,7 @@ def _plan(
     reductions: Sequence[Reduction],
 ) -> Plan:
     key = (
+        step,
         layer.training,
         masked,
         tuple((r.name, _form(r.temperature)) for r in reductions),
@@ -267,13 +292,13 @@ def _plan(
     if plan is None or not plan.holds():
         plain = {a.name: _value(values, a) for a in arguments if a.side is None}
         sides = {a.name: a.side for a in arguments if a.side is not None}
-        for parameter in layer._parameters_of["message"]:
+        for parameter in layer._parameters_of[step]:
             known = parameter.name in tensors or parameter.name in plain
             if not known and parameter.name not in STRUCTURE:
                 if parameter.default is parameter.empty:
                     return Plan(f"{parameter.name} is missing")
                 plain[parameter.name] = parameter.default
-        plan = plans[key] = _make(layer, {**plain, **tensors}, sides, masked, reductions)
+        plan = plans[key] = _make(layer, step, {**plain, **tensors}, sides, masked, reductions)
     return plan
 
 
@@ -291,13 +316,14 @@ def _hashable(value: Any) -> Any:
 
 def _make(
     layer: Any,
+    step: str,
     values: dict[str, Any],
     sides: dict[str, str],
     masked: bool,
     reductions: Sequence[Reduction],
 ) -> Plan:
     try:
-        trace = trace_message(layer, values, sides)
+        trace = trace_step(layer, step, values, sides)
         plan = _fuse(layer, trace, masked, reductions)
         plan.sides = sides
         return plan
@@ -312,17 +338,16 @@ def _fuse(layer: Any, trace: Trace, masked: bool, reductions: Sequence[Reduction
     if node_dim != 0 and len(shape) + 1 + node_dim != 0:
         raise FusionError(f"a message of shape {shape} and node_dim={node_dim}")
     stages = Stages(trace)
-    moved = None
+    moved, weighed = None, False
     if all(r.name in ("sum", "mean") for r in reductions):
         moved = behind(trace, message)
     if moved is not None:
         stages.note("the linear map of the message after the aggregation")
         parts = moved.parts
+        weighed = moved.linear.bias is not None and (masked or moved.coefficient is not None)
     else:
         cut = joined(message) if message.side is None and len(shape) == 1 else None
         parts = cut or [message]
-    weighed = moved is not None and moved.linear.bias is not None
-    weighed = weighed and (masked or moved.coefficient is not None)  # type: ignore[union-attr]
     kernels = []
     for part in parts:
         extra = moved.coefficient if moved is not None and weighed and not kernels else None
@@ -381,7 +406,8 @@ def _mask(run: Run) -> Tensor:
 def _run(plan: Plan, run: Run, reductions: Sequence[Reduction]) -> Tensor:
     graph = run.graph
     assert plan.stages is not None
-    ranges = _ranges(graph, plan.stages.edge_bytes)
+    on_edges = reductions[0].name == "edge"
+    ranges = [] if on_edges else _ranges(graph, plan.stages.edge_bytes)
     if len(ranges) < 2:
         return _outcome(plan, run, reductions)
     # Values on the nodes are computed once for all parts; those on the edges part by part, and
@@ -427,7 +453,8 @@ def _outcome(plan: Plan, run: Run, reductions: Sequence[Reduction]) -> Tensor:
             if linear.bias is not None:
                 weight = results[0][count + k] if plan.weighed else _received(graph, reductions[k])
                 out = torch.addcmul(out, weight.to(out.dtype), run.value(linear.bias))
-        outs.append(out.view(graph.num_dst, *plan.shape))
+        rows = graph.num_edges if reductions[k].name == "edge" else graph.num_dst
+        outs.append(out.view(rows, *plan.shape))
     return outs[0] if count == 1 else torch.cat(outs, dim=-1)
 
 

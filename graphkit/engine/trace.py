@@ -36,10 +36,11 @@ from graphkit.engine.traced import (
 CHANGES = "changes self"  # how the reason begins where a message writes to its layer
 
 
-def trace_message(layer: Any, values: dict[str, Any], sides: dict[str, str]) -> Trace:
-    """Trace ``layer.message``.
+def trace_step(layer: Any, step: str, values: dict[str, Any], sides: dict[str, str]) -> Trace:
+    """Trace ``layer.message`` or ``layer.edge_update``.
 
     Args:
+        step: which of them.
         values: what it is called with: tensors with one row per node or edge, None, or plain
             values, by the argument's name. Names that are missing belong to the edges' structure.
         sides: for tensors, where an argument is read: ``i``, ``j``, ``e`` or ``p``.
@@ -52,18 +53,18 @@ def trace_message(layer: Any, values: dict[str, Any], sides: dict[str, str]) -> 
         raise FusionError("has no floating-point argument")
     trace = Trace(layer, floats[0].dtype)
     arguments = {}
-    for name in (p.name for p in layer._parameters_of["message"]):
+    for name in (p.name for p in layer._parameters_of[step]):
         arguments[name] = _argument(trace, name, values, sides)
     shadow = _shadow(layer, trace)
     try:
-        out = shadow.message(**arguments)
+        out = getattr(shadow, step)(**arguments)
     except FusionError as error:
         raise FusionError(f"{error}{_where_it_happened(error)}") from None
     except Exception as error:
         # What fails on stand-ins is for the plain path to run, or to fail on in the user's terms.
         raise FusionError(f"{type(error).__name__}: {error}{_where_it_happened(error)}") from None
     if not isinstance(out, Traced) or out.side == CONSTANT:
-        raise FusionError("the message is not computed from the edges' values")
+        raise FusionError(f"the {step} is not computed from the edges' values")
     trace.message = out
     return trace
 

@@ -154,7 +154,8 @@ class MessagePassing(nn.Module):
     def edge_updater(self, edge_index: Any, size: Any = None, **kwargs: Any) -> Any:
         """Call :meth:`edge_update` with its arguments taken from the edges' ends."""
         edges = self._edges(edge_index, size, kwargs, _EDGE_UPDATER)
-        return self.edge_update(**edges.arguments("edge_update"))
+        out = plan.edge_values(self, edges.graph, edges.values)
+        return self.edge_update(**edges.arguments("edge_update")) if out is None else out
 
     def graph_of(self, edge_index: Any, size: Any = None, *values: Any) -> Graph:
         """The Graph that :meth:`propagate` makes of these: sizes it is not told come from `values`.

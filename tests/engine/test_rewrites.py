@@ -353,3 +353,34 @@ def test_explaining_a_model_that_is_called_for_it(graph: Graph) -> None:
         "convs.1: GCNConv: fused kernel (sum)",
     ]
     assert plan.explain(nn.Linear(2, 2)) == "Linear: no message passing in it"
+
+
+def test_edge_updates_run_on_a_kernel(graph: Graph) -> None:
+    class Updater(MessagePassing):
+        def __init__(self) -> None:
+            super().__init__()
+            self.score = nn.Linear(2 * WIDTH, 3)
+
+        def forward(self, x: Tensor, e: Tensor, graph: Graph) -> Tensor:
+            return self.edge_updater(graph, x=x, e=e)
+
+        def edge_update(self, x_i: Tensor, x_j: Tensor, e: Tensor, index: Tensor) -> Tensor:
+            score = self.score(torch.cat([x_i, x_j], dim=-1)).tanh() * e.sum(-1, keepdim=True)
+            return softmax(score, index, num_nodes=NODES)
+
+    layer = Updater().double()
+    x, e, _ = tensors()
+    wanted = [x, e, *layer.parameters()]
+
+    def run() -> list[Tensor]:
+        out = layer(x, e, graph)
+        assert out.shape == (EDGES, 3)
+        weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
+        return [out, *torch.autograd.grad((out * weight).sum(), wanted)]
+
+    found = run()
+    assert "fused kernel (edge)" in plan.explain(layer)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRAPHKIT_ENGINE", "reference")
+        for got, expected in zip(found, run(), strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-11)

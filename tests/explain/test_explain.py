@@ -124,6 +124,7 @@ class TestAttention:
             torch.testing.assert_close(mask[number], alpha[there].mean())
 
     def test_model_is_as_before(self):
+        torch.manual_seed(0)  # some starts leave units that nothing gets through
         model = GAT(2, 4, 2, out_channels=3, heads=2)
         before = model(X, GRAPH)
         explanation = attention(Prediction(model, X, GRAPH, index=0))
