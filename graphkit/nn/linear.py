@@ -104,6 +104,19 @@ class Linear(nn.Linear):
         """:math:`x + b`, or just x."""
         return x if self.bias is None else x + self.bias
 
+    def added_to(self, out: Tensor, x: Tensor) -> Tensor:
+        r""":math:`out + x W^\top + b`, the sum in the product's own pass where that can be.
+
+        Args:
+            out: what nobody reads afterwards, and no backward pass has kept: it is written to.
+            x: dense or sparse features.
+        """
+        plain = x.layout == torch.strided and x.dim() == out.dim() == 2 and x.dtype == out.dtype
+        if not plain or is_lazy(self.weight) or torch.is_autocast_enabled(x.device.type):
+            return out + self(x)
+        self._check(x)
+        return self.add_bias(out.addmm_(x, self.weight.t()))
+
     @torch.no_grad()
     def _materialize(self, in_channels: int) -> None:
         self.in_features = in_channels

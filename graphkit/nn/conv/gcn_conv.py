@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.engine import ops
 from graphkit.graph import Graph, SelfLoops, as_graph
 from graphkit.nn.conv.order import commutes, narrows
 from graphkit.nn.inits import zeros
-from graphkit.nn.linear import Linear
+from graphkit.nn.linear import Linear, is_lazy
 from graphkit.nn.message_passing import MessagePassing, destination
 
 
@@ -163,10 +164,12 @@ class GCNConv(MessagePassing):
         graph = self.graph_of(edge_index, None, x)
         if self.normalize:
             graph, edge_weight = self._coefficients(graph, edge_weight, x.dtype)
-        if narrows(x, self.out_channels) or not commutes(self, GCNConv):
+        mapped_first = narrows(x, self.out_channels) or is_lazy(self.lin.weight)
+        if mapped_first or not commutes(self, GCNConv):
             out = self.propagate(graph, x=self.lin(x), edge_weight=edge_weight)
         else:
-            out = self.lin(self.propagate(graph, x=x, edge_weight=edge_weight))
+            out = self.propagate(graph, x=x, edge_weight=edge_weight)
+            return F.linear(out, self.lin.weight, self.bias)
         return out if self.bias is None else out + self.bias
 
     def message(self, x_j: Tensor, edge_weight: Tensor | None) -> Tensor:

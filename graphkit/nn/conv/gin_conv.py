@@ -62,7 +62,7 @@ class GINConv(MessagePassing):
         return self._update(self.propagate(edge_index, x=(source, root), size=size), root)
 
     def _update(self, out: Tensor, root: Tensor | None) -> Tensor:
-        return self.nn(out if root is None else out + (1 + self.eps) * root)
+        return self.nn(out if root is None else torch.addcmul(out, root, 1 + self.eps))
 
     def message(self, x_j: Tensor) -> Tensor:
         return x_j

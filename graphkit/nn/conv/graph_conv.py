@@ -64,7 +64,7 @@ class GraphConv(MessagePassing):
             out = self.lin_rel.add_bias(self.propagate(edge_index, x=mapped, **edges))
         else:
             out = self.lin_rel(self.propagate(edge_index, x=(source, root), **edges))
-        return out if root is None else out + self.lin_root(root)
+        return out if root is None else self.lin_root.added_to(out, root)
 
     def message(self, x_j: Tensor, edge_weight: Tensor | None) -> Tensor:
         return x_j if edge_weight is None else edge_weight.view(-1, 1) * x_j

@@ -89,7 +89,7 @@ class SAGEConv(MessagePassing):
         else:
             out = self.lin_l(self.propagate(edge_index, x=(source, root), size=size))
         if self.root_weight and root is not None:
-            out = out + self.lin_r(root)
+            out = self.lin_r.added_to(out, root)
         return F.normalize(out, p=2.0, dim=-1) if self.normalize else out
 
     def message(self, x_j: Tensor) -> Tensor:
