@@ -29,20 +29,21 @@ def explain_plan(
     """
     check_json(json_file)
     aside = Console(stderr=True)
-    with plain_errors():
-        with aside.status("Loading"):
-            from graphkit import data
-            from graphkit.engine import plan
-            from graphkit.experiment import Experiment, recipe_of
+    with plain_errors(), aside.status("Loading"):
+        from graphkit import data
+        from graphkit.engine import plan
+        from graphkit.experiment import Experiment, recipe_of
 
-            recipe_of(model)
-            experiment = Experiment(data.load(dataset), model, settings=_settings(set_ or []))
-            graph = experiment.dataset.graphs[0]
-            told = plan.explain(experiment.build(0).encoder, graph)
+        recipe_of(model)
+        experiment = Experiment(data.load(dataset), model, settings=_settings(set_ or []))
+        graph = experiment.dataset.graphs[0]
+        told = plan.explain(experiment.build(0).encoder, graph)
     rows = [line.partition(": ") for line in told.splitlines()]
     found = {name.removeprefix("layers."): text for name, _, text in rows}
     console = aside if json_file == "-" else Console()
     for name, text in found.items():
         console.print(f"[bold]{name}[/]  {text}", highlight=False)
     if json_file:
-        write(json.dumps({"dataset": dataset, "model": model, "layers": found}, indent=2), json_file)
+        write(
+            json.dumps({"dataset": dataset, "model": model, "layers": found}, indent=2), json_file
+        )

@@ -156,6 +156,8 @@ class Lowered:
         self.heads, self.channels = self._axes_of(values)
         self.nodes = [self.node(t) for t in values]
         self.shape = values[0].features
+        if values[0].dtype != self.trace.dtype:
+            raise FusionError(f"a message of {values[0].dtype} from {self.trace.dtype}")
         if self.axes(self.shape) != (self.heads > 1, self.program.wide[self.nodes[0]]):
             raise FusionError(f"a message of shape {self.shape} is the same along some features")
 
@@ -259,9 +261,16 @@ class Lowered:
     def leaf(
         self, side: str, get: Callable[[Run], Tensor], form: Traced, *, made: bool = False
     ) -> int:
+        if form.dtype == torch.bool:
+            dtype = self.trace.dtype
+            truth = self._leaf(side, lambda run: get(run).to(dtype), form, made)
+            return self.program("ne", truth, self.program.literal(0.0))
         if form.dtype != self.trace.dtype:
             name = getattr(form.origin, "name", "a value")
             raise FusionError(f"{name} has {form.dtype}, others {self.trace.dtype}")
+        return self._leaf(side, get, form, made)
+
+    def _leaf(self, side: str, get: Callable[[Run], Tensor], form: Traced, made: bool) -> int:
         heads, channels = self.axes(form.features)
         self.sources.append(Source(side, get, made))
         return self.program.leaf(Leaf(side, heads, channels))
@@ -369,7 +378,17 @@ class Call:
         return plain(self.out).dim()
 
     def node(self, a: Any, rank: int | None = None) -> int:
-        """The node of a tensor or number that meets per-edge values of ``rank`` dimensions."""
+        """The node of a tensor or number that meets per-edge values of ``rank`` dimensions.
+
+        What is true counts as 1.
+        """
+        node = self.as_it_is(a, rank)
+        if isinstance(a, Traced) and a.dtype == torch.bool:
+            return self.p("where", node, self.p.literal(1.0), self.p.literal(0.0))
+        return node
+
+    def as_it_is(self, a: Any, rank: int | None = None) -> int:
+        """The same, but a condition stays one."""
         if isinstance(a, Traced):
             rank = self.rank if rank is None else rank
             if a.side == CONSTANT:

@@ -179,13 +179,13 @@ def _where(call: Call) -> int:
     cond, yes, no = (
         call.args if call.func is torch.where else (call.args[1], call.args[0], call.args[2])
     )
-    return call.p("where", *(call.node(a) for a in (cond, yes, no)))
+    return call.p("where", call.as_it_is(cond), call.node(yes), call.node(no))
 
 
 @_rule(T.masked_fill, torch.masked_fill)
 def _masked_fill(call: Call) -> int:
-    x, mask, value = (call.node(a) for a in call.args)
-    return call.p("where", mask, value, x)
+    x, mask, value = call.args
+    return call.p("where", call.as_it_is(mask), call.node(value), call.node(x))
 
 
 @_rule(torch.max, torch.min, T.max, T.min)
@@ -212,7 +212,7 @@ def _detach(call: Call) -> int:
 
 @_rule(T.contiguous, T.clone, torch.clone)
 def _same(call: Call) -> int:
-    return call.node(call.args[0])
+    return call.as_it_is(call.args[0])
 
 
 @_rule(T.to, T.type_as, T.float, T.double)
@@ -231,9 +231,11 @@ def _view(call: Call) -> int:
         if not key or any(k is not None and k is not Ellipsis and k != slice(None) for k in key):
             raise FusionError("takes a part of the features or of the edges")
     before, after = call.axes(x), call.axes(call.out)
+    if call.out.dtype != x.dtype:
+        raise FusionError(f"views {x.dtype} as {call.out.dtype}")
     if before != after and not (call.name.startswith("expand") and before <= after):
         raise FusionError(f"{call.name} turns features {x.features} about")
-    return call.node(x, plain(x).dim())
+    return call.as_it_is(x, plain(x).dim())
 
 
 @_rule(torch.sum, T.sum, torch.mean, T.mean)

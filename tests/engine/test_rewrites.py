@@ -148,6 +148,18 @@ FORMULAS: dict[str, tuple[Callable[..., Tensor], str]] = {
         lambda s, i, j, e, w, n: s.narrow(j).view(j.size(0), 2, 2).flatten(1) * w,
         "on the sources",
     ),
+    "what is true counts as one": (
+        lambda s, i, j, e, w, n: (i > j) * w + (i.detach() > 0).unsqueeze(-1).squeeze(-1) * j,
+        "fused",
+    ),
+    "chosen by a kind of edge": (
+        lambda s, i, j, e, w, n: torch.where((w.detach() * 10).long() == 3, i, j * w),
+        "on the edges before",
+    ),
+    "seen as other numbers": (
+        lambda s, i, j, e, w, n: (w.detach().view(torch.int64) == 0).double() * j + j,
+        "on the edges before",
+    ),
     "elementwise that has no kernel": (
         lambda s, i, j, e, w, n: torch.cos(j) * w + torch.log1p(i.abs()),
         "before the kernel",
