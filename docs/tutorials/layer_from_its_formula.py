@@ -197,6 +197,44 @@ def attention_weights(x):
 torch.testing.assert_close(attention(x, graph), attention_weights(x) @ attention.theta(x))
 
 # %%
+# A network on every edge
+# -----------------------
+#
+# Gilmer et al. (2017) let a small network read both ends,
+#
+# .. math::
+#    x'_i = \sum_{j \in N(i)} W_2\, \mathrm{ReLU}\big(W_1 [x_i \Vert x_j] + b_1\big) + b_2 .
+#
+# Written down as it is, this would multiply a matrix for every edge, twice.
+
+
+class Read(MessagePassing):
+    def __init__(self, channels, hidden, out_channels):
+        super().__init__(aggr="sum")
+        self.network = nn.Sequential(
+            nn.Linear(2 * channels, hidden), nn.ReLU(), nn.Linear(hidden, out_channels)
+        )
+
+    def forward(self, x, edge_index):
+        return self.propagate(edge_index, x=x)
+
+    def message(self, x_i, x_j):
+        return self.network(torch.cat([x_i, x_j], dim=-1))
+
+
+reading = Read(F, 8, 4).double()
+pairs = torch.cat([x.unsqueeze(1).expand(-1, len(x), -1), x.expand(len(x), -1, -1)], dim=-1)
+dense = torch.einsum("ij,ijf->if", A, reading.network(pairs))
+torch.testing.assert_close(reading(x, graph), dense)
+
+# %%
+# The engine splits the first map into one of the sources and one of the destinations, which it
+# applies to nodes, and the second, being linear, follows the sum. What is left for the edges is a
+# sum and a ReLU.
+
+print(explain(reading))
+
+# %%
 # A node that nobody writes to
 # ----------------------------
 #
