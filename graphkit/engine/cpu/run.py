@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from graphkit._structure import Adjacency
-from graphkit.engine.cpu import threads
+from graphkit.engine.cpu import memory, threads
 from graphkit.engine.cpu.compile import Kernel, kernel
 from graphkit.engine.cpu.kernel import Output, Spec
 from graphkit.engine.expression import Node, Program
@@ -142,7 +142,7 @@ def run(
             outputs.append(torch.zeros(chunks.size - 1, width, dtype=kind))
         else:
             rows = adjacency.num_rows if out.mode == "row" else adjacency.num_edges
-            outputs.append(torch.empty(rows, width, dtype=kind))
+            outputs.append(memory.empty(rows, width, kind))
         arguments.append(outputs[-1].data_ptr())
     packed = np.array(arguments, dtype=np.int64)
     work = (adjacency.num_edges + adjacency.num_rows) * heads * channels
