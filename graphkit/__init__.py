@@ -19,6 +19,7 @@ _ROOMS = (
     "explain",
     "metrics",
     "nn",
+    "runtime",
     "sampling",
     "tasks",
 )

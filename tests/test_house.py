@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "graphkit"
 # From the ground up: a room may import itself and what stands below it. Rooms of one floor do not
 # know each other.
 FLOORS = [
-    {"graph"},
+    {"graph", "runtime"},
     {"convert"},
     {"engine"},
     {"nn"},

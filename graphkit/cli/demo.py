@@ -70,8 +70,10 @@ def _train(seeds: list[int], console: Console) -> tuple[list[tuple[Task, list[Ou
     with console.status("Loading torch and the data"):
         import torch
 
+        from graphkit import runtime
         from graphkit.demo import TASKS
 
+        runtime.keep_memory()
         torch.set_num_threads(_DEMO_THREADS)
 
         trained: list[tuple[Task, list[Outcome]]] = [(task(), []) for task in TASKS]

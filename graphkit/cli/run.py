@@ -89,9 +89,10 @@ def run(
     aside = Console(stderr=True)
     with plain_errors():
         with aside.status("Loading"):
-            from graphkit import report
+            from graphkit import report, runtime
             from graphkit.experiment import PROTOCOLS
 
+            runtime.keep_memory()
             report.engine()  # a wrong GRAPHKIT_ENGINE is said now
             options = {
                 "level": _choice("task", task, _TASKS) if task else None,

@@ -44,7 +44,9 @@ def graph() -> Graph:
 
 def test_memory_comes_back_with_the_last_view(pool: Pool) -> None:
     out = pool.empty(ROWS, WIDTH, torch.float32)
-    assert out.shape == (ROWS, WIDTH) and out.is_contiguous() and not out._is_view()
+    assert out.shape == (ROWS, WIDTH)
+    assert out.is_contiguous()
+    assert not out._is_view()
     address = out.data_ptr()
     part = out[5:7]
     array = out.numpy()
@@ -52,7 +54,8 @@ def test_memory_comes_back_with_the_last_view(pool: Pool) -> None:
     part.fill_(1.0)
     other = pool.empty(ROWS, WIDTH, torch.float32).fill_(2.0)
     assert other.data_ptr() != address
-    assert (part == 1.0).all() and pool.resting == 0
+    assert (part == 1.0).all()
+    assert pool.resting == 0
     del part
     assert pool.resting == 0  # the array still is there
     del array
@@ -62,12 +65,14 @@ def test_memory_comes_back_with_the_last_view(pool: Pool) -> None:
 
 def test_all_dtypes_share_it(pool: Pool) -> None:
     out = pool.empty(ROWS, WIDTH, torch.bfloat16)
-    assert out.dtype == torch.bfloat16 and out.shape == (ROWS, WIDTH)
+    assert out.dtype == torch.bfloat16
+    assert out.shape == (ROWS, WIDTH)
     out.fill_(1.0)
     address = out.data_ptr()
     del out
     whole = pool.empty(ROWS // 4, WIDTH, torch.float64).fill_(3.0)
-    assert whole.data_ptr() == address and (whole == 3.0).all()
+    assert whole.data_ptr() == address
+    assert (whole == 3.0).all()
 
 
 def test_small_results_are_left_to_torch(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +89,8 @@ def test_what_is_mapped_is_bounded_by_the_peak(pool: Pool) -> None:
     used = pool.in_use
     assert used >= 5 * BYTES
     del several
-    assert pool.in_use == 0 and pool.resting >= used
+    assert pool.in_use == 0
+    assert pool.resting >= used
 
 
 def test_what_rests_too_long_is_let_go(pool: Pool) -> None:
@@ -119,9 +125,11 @@ def test_copies_and_pickles_stand_alone(pool: Pool) -> None:
 def test_shared_memory_takes_its_place(pool: Pool) -> None:
     out = pool.empty(ROWS, WIDTH, torch.float32).fill_(1.0)
     out.share_memory_()
-    assert pool.in_use == 0 and pool.resting >= BYTES
+    assert pool.in_use == 0
+    assert pool.resting >= BYTES
     pool.empty(ROWS, WIDTH, torch.float32).fill_(2.0)
-    assert out.is_shared() and (out == 1.0).all()
+    assert out.is_shared()
+    assert (out == 1.0).all()
 
 
 def test_resizing_never_leaves_the_mapping(pool: Pool) -> None:
@@ -138,7 +146,8 @@ def test_results_can_be_changed_in_place(pool: Pool, graph: Graph) -> None:
     out = Sum()(x, graph)
     out.mul_(2.0)  # autograd would refuse this on a view
     out.sum().backward()
-    assert x.grad is not None and torch.equal(x.grad[:, 0], 2 * out_degree(graph))
+    assert x.grad is not None
+    assert torch.equal(x.grad[:, 0], 2 * out_degree(graph))
 
 
 def out_degree(graph: Graph) -> torch.Tensor:
@@ -154,7 +163,9 @@ def test_what_backward_needs_is_kept(pool: Pool, graph: Graph) -> None:
     for _ in range(3):
         pool.empty(ROWS, WIDTH, torch.int32).fill_(7)
     out.backward()
-    assert expected is not None and x.grad is not None and torch.equal(x.grad, expected)
+    assert expected is not None
+    assert x.grad is not None
+    assert torch.equal(x.grad, expected)
 
 
 def test_a_training_loop_maps_nothing_after_its_first_step(pool: Pool, graph: Graph) -> None:
@@ -207,7 +218,8 @@ def test_tensors_end_inside_a_collection(pool: Pool) -> None:
     del ring
     with pool._lock:
         gc.collect()
-    assert pool.in_use == 0 and pool.resting >= BYTES
+    assert pool.in_use == 0
+    assert pool.resting >= BYTES
 
 
 BODY = """
