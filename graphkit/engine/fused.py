@@ -83,7 +83,8 @@ class Fused:
         aggregations: what to make of it.
         softmax: its nodes named ``softmax``.
         heads, channels: the feature axes.
-        dtype: float32 or float64.
+        dtype: of the results. The leaves have dtypes of their own. float64 is computed in float64,
+            everything else in float32.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Fused:
     ) -> None:
         self.program, self.aggregations, self.softmax = program, tuple(aggregations), tuple(softmax)
         self.heads, self.channels, self.dtype = heads, channels, dtype
+        self.computed = torch.float64 if dtype == torch.float64 else torch.float32
         self.num_leaves = len(program.leaves)
         self._backwards: dict[tuple[bool, ...], _Backward] = {}
         self._forward, self.saved = self._plan_forward()
@@ -169,16 +171,25 @@ class Fused:
         self, graph: Structure, leaves: Sequence[Tensor], scalars: Sequence[float] = ()
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Results, and what the backward pass will read."""
-        inputs = [*leaves, degree(graph, self.dtype)]
-        found = self._run(self._forward, graph, inputs, scalars)
+        inputs = [*leaves, degree(graph, self.computed)]
         count = len(self.aggregations)
+        results = None
+        if self.dtype != self.computed:
+            results = [self.dtype] * count + [self.computed] * len(self.saved)
+        found = self._run(self._forward, graph, inputs, scalars, results)
         return found[:count], found[count:]
 
     def _run(
-        self, walk: Pass, graph: Structure, leaves: Sequence[Any], scalars: Sequence[float]
+        self,
+        walk: Pass,
+        graph: Structure,
+        leaves: Sequence[Any],
+        scalars: Sequence[float],
+        results: Sequence[torch.dtype] | None,
     ) -> list[Tensor]:
         adjacency = graph.by_destination if walk.row == "i" else graph.by_source
-        return run(walk, adjacency, leaves, scalars, self.heads, self.channels, self.dtype)
+        size = self.heads, self.channels
+        return run(walk, adjacency, leaves, scalars, *size, self.computed, results)
 
     # -------------------------------------------------------------- backward
 
@@ -324,8 +335,14 @@ class Fused:
         kept: dict[tuple[str, int], Tensor],
         gradients: Sequence[Tensor],
         needed: tuple[bool, ...],
+        dtypes: Sequence[torch.dtype] | None = None,
     ) -> list[Tensor | None]:
-        """Gradients of the leaves that need one, from those of the results."""
+        """Gradients of the leaves that need one, from those of the results.
+
+        Args:
+            dtypes: of the leaves, if not that of the results.
+        """
+        dtypes = [self.dtype] * self.num_leaves if dtypes is None else dtypes
         plan = self._backward_of(needed)
         reads = plan.reads()
         inputs: list[Any] = [kept.get(("leaf", k)) for k in range(self.num_leaves)]
@@ -335,14 +352,15 @@ class Fused:
             elif kind == "gradient":
                 inputs.append(gradients[of])
             elif kind == "inverse_degree":
-                inputs.append(inverse_degree(graph, self.dtype))
+                inputs.append(inverse_degree(graph, self.computed))
             elif kind == "inner":
                 inputs.append(self._inner(of, kept, gradients))
             else:
                 inputs.append(kept[kind, of])
         results: list[list[Tensor]] = []
-        for walk in plan.walks:
-            results.append(self._run(walk, graph, inputs, scalars))
+        for number, walk in enumerate(plan.walks):
+            kinds = self._kinds(plan, number, dtypes)
+            results.append(self._run(walk, graph, inputs, scalars, kinds))
             if len(results) == 1:
                 for leaf, output in plan.inner:
                     inputs[leaf] = results[0][output]
@@ -351,8 +369,22 @@ class Fused:
             value = results[g.walk][g.output]
             if g.summed:
                 value = sum_by_destination(graph, value)
-            found[g.leaf] = self._to_leaf(value, self.program.leaves[g.leaf], shapes[g.leaf])
+            value = self._to_leaf(value, self.program.leaves[g.leaf], shapes[g.leaf])
+            found[g.leaf] = value.to(dtypes[g.leaf])
         return found
+
+    def _kinds(
+        self, plan: _Backward, walk: int, dtypes: Sequence[torch.dtype]
+    ) -> list[torch.dtype] | None:
+        """How the outputs of a walk are stored: as the leaves are, unless still to be summed."""
+        if all(dtype == self.computed for dtype in dtypes):
+            return None
+        kinds = [self.computed] * len(plan.walks[walk].outputs)
+        for g in plan.gradients:
+            heads = self.program.leaves[g.leaf].heads or self.heads == 1
+            if g.walk == walk and heads and not g.summed:
+                kinds[g.output] = dtypes[g.leaf]
+        return kinds
 
     def _weighed_by(self, softmax: int) -> list[int]:
         """The aggregations whose values a softmax weighs."""
@@ -362,7 +394,8 @@ class Fused:
         self, softmax: int, kept: dict[tuple[str, int], Tensor], gradients: Sequence[Tensor]
     ) -> Tensor:
         """<gradient, result> over what one softmax weight multiplies."""
-        terms = [gradients[k] * kept["out", k] for k in self._weighed_by(softmax)]
+        kind = self.computed
+        terms = [gradients[k].to(kind) * kept["out", k] for k in self._weighed_by(softmax)]
         total = terms[0] if len(terms) == 1 else torch.stack(terms).sum(0)
         if self.program.wide[softmax] or total.shape[1] == self.heads:
             return total
@@ -385,16 +418,17 @@ class Fused:
             [a.node for a in self.aggregations],
             graph.edge_index,
             graph.num_dst,
-            leaves,
+            [leaf.to(self.computed) for leaf in leaves],
             scalars,
             self.heads,
             self.channels,
         )
         index = graph.edge_index[1]
-        return [
+        outs = [
             v if a.reduce == "edge" else reference.segment_reduce(v, index, graph.num_dst, a.reduce)
             for v, a in zip(values, self.aggregations, strict=True)
         ]
+        return [out.to(self.dtype) for out in outs]
 
 
 class _Function(torch.autograd.Function):
@@ -405,6 +439,7 @@ class _Function(torch.autograd.Function):
         ctx.needed = tuple(ctx.needs_input_grad[3:])
         kept = fused.to_save(ctx.needed, leaves, outs, saved)
         ctx.shapes, ctx.kept = [leaf.shape for leaf in leaves], list(kept)
+        ctx.dtypes = [leaf.dtype for leaf in leaves]
         ctx.save_for_backward(*kept.values())
         return tuple(outs)
 
@@ -416,7 +451,7 @@ class _Function(torch.autograd.Function):
         else:
             gradients = tuple(g.contiguous() for g in gradients)
             found = ctx.fused.backward(
-                ctx.graph, ctx.scalars, ctx.shapes, kept, gradients, ctx.needed
+                ctx.graph, ctx.scalars, ctx.shapes, kept, gradients, ctx.needed, ctx.dtypes
             )
         return None, None, None, *found
 

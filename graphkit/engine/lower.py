@@ -155,17 +155,15 @@ class Lowered:
         self._values = values = list(values)
         self.heads, self.channels = self._axes_of(values)
         self.nodes = [self.node(t) for t in values]
-        self.shape = values[0].features
-        if values[0].dtype != self.trace.dtype:
-            raise FusionError(f"a message of {values[0].dtype} from {self.trace.dtype}")
+        self.shape, self.dtype = values[0].features, values[0].dtype
+        if not computed_alike(self.dtype, self.trace.dtype):
+            raise FusionError(f"a message of {self.dtype} from {self.trace.dtype}")
         if self.axes(self.shape) != (self.heads > 1, self.program.wide[self.nodes[0]]):
             raise FusionError(f"a message of shape {self.shape} is the same along some features")
 
     def kernel(self, aggregations: list[Aggregation], softmax: Iterable[int] = ()) -> Kernel:
         weights = [*self.softmax, *softmax]
-        fused = Fused(
-            self.program, aggregations, weights, self.heads, self.channels, self.trace.dtype
-        )
+        fused = Fused(self.program, aggregations, weights, self.heads, self.channels, self.dtype)
         return Kernel(fused, self.sources, self.scalars)
 
     # -------------------------------------------------------------- feature axes
@@ -265,7 +263,7 @@ class Lowered:
             dtype = self.trace.dtype
             truth = self._leaf(side, lambda run: get(run).to(dtype), form, made)
             return self.program("ne", truth, self.program.literal(0.0))
-        if form.dtype != self.trace.dtype:
+        if not computed_alike(form.dtype, self.trace.dtype):
             name = getattr(form.origin, "name", "a value")
             raise FusionError(f"{name} has {form.dtype}, others {self.trace.dtype}")
         return self._leaf(side, get, form, made)
@@ -280,7 +278,7 @@ class Lowered:
         shape = tuple(plain(t).shape)
         if len(shape) > rank or (len(shape) == rank and shape[0] != 1):
             raise FusionError(f"broadcasts a parameter of shape {shape} over edges")
-        if t.dtype != self.trace.dtype:
+        if not computed_alike(t.dtype, self.trace.dtype):
             raise FusionError(f"mixes {t.dtype} and {self.trace.dtype}")
         heads, channels = self.axes(_lined_up(shape, rank))
         self.sources.append(Source(CONSTANT, lambda run: run.value(t)))
@@ -358,6 +356,11 @@ def _names(t: Traced) -> str:
         else:
             stack += [a for a in reversed(origin.operands) if a.side != CONSTANT]
     return ", ".join(names)
+
+
+def computed_alike(a: torch.dtype, b: torch.dtype) -> bool:
+    """Whether one kernel computes with both: what is shorter than float32 it reads as such."""
+    return a == b or {a, b} <= {torch.float32, torch.bfloat16, torch.float16}
 
 
 def _lined_up(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:

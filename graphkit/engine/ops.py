@@ -14,12 +14,12 @@ from torch import Tensor
 from graphkit._memory import IdentityMemory
 from graphkit._structure import Adjacency
 from graphkit.engine import reference, traced
+from graphkit.engine.cpu.run import DTYPES as KERNEL_DTYPES
 from graphkit.engine.expression import Leaf, Program
 from graphkit.engine.fused import Aggregation, Fused, reduction
 from graphkit.graph import Graph
 
 T = TypeVar("T")
-KERNEL_DTYPES = (torch.float32, torch.float64)
 
 
 def kernels_wanted() -> bool:

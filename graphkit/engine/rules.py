@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphkit.engine.expression import FusionError
-from graphkit.engine.lower import Call, Run
+from graphkit.engine.lower import Call, Run, computed_alike
 from graphkit.engine.traced import RULES, plain
 
 
@@ -215,9 +215,9 @@ def _same(call: Call) -> int:
     return call.as_it_is(call.args[0])
 
 
-@_rule(T.to, T.type_as, T.float, T.double)
+@_rule(T.to, T.type_as, T.float, T.double, T.bfloat16, T.half)
 def _cast(call: Call) -> int:
-    if call.out.dtype != call.args[0].dtype or call.out.device.type != "meta":
+    if not computed_alike(call.out.dtype, call.args[0].dtype) or call.out.device.type != "meta":
         raise FusionError(f"casts {call.args[0].dtype} to {call.out.dtype}")
     return call.node(call.args[0])
 

@@ -257,7 +257,7 @@ def test_softmax_of_pytorch_geometric_is_recognised() -> None:
     torch.testing.assert_close(found, plainly(layer, X))
 
 
-def test_other_dtypes_take_the_plain_path() -> None:
+def test_shorter_floats_run_on_kernels() -> None:
     class Half(Layer):
         def message(self, x_j: Tensor, x_i: Tensor) -> Tensor:
             return torch.sigmoid(x_i) * x_j
@@ -269,6 +269,7 @@ def test_other_dtypes_take_the_plain_path() -> None:
         torch.testing.assert_close(out.float(), full, rtol=0.02, atol=0.02)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         torch.testing.assert_close(layer(X).float(), full, rtol=0.02, atol=0.02)
+    assert fused(layer)
 
 
 def test_mixed_dtypes_take_the_plain_path() -> None:

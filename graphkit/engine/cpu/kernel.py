@@ -13,6 +13,7 @@ disk. Serial and parallel runs call the same machine code.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple
 from llvmlite import binding, ir
 from numba.core import cgutils
 
-from graphkit.engine.cpu.lanes import Lanes
+from graphkit.engine.cpu.lanes import SIZE, Lanes
 from graphkit.engine.expression import COMPARISONS, ROW, Leaf, Program
 
 I64 = ir.IntType(64)
@@ -39,6 +40,13 @@ def vector_lanes(bits: int) -> int:
     return width * 8 // bits
 
 
+def converts_halves() -> bool:
+    """Whether this machine has instructions for float16, which else would ask for a library."""
+    return bool(binding.get_host_cpu_features().get("f16c")) or (
+        platform.machine() in ("arm64", "aarch64")
+    )
+
+
 class Output(NamedTuple):
     """What a kernel leaves behind.
 
@@ -52,7 +60,11 @@ class Output(NamedTuple):
 
 
 class Spec(NamedTuple):
-    """All that the machine code depends on; two equal specs share a kernel."""
+    """All that the machine code depends on; two equal specs share a kernel.
+
+    ``leaves`` and ``results`` say how the tensors lie in memory, by the names of
+    :data:`graphkit.engine.cpu.lanes.STORED`; everything is computed with ``bits`` bits.
+    """
 
     nodes: tuple
     outputs: tuple[Output, ...]
@@ -60,6 +72,8 @@ class Spec(NamedTuple):
     bits: int
     index_bits: int
     heads: bool  # more than one head
+    leaves: tuple[str, ...]
+    results: tuple[str, ...]
 
 
 # ------------------------------------------------------------------ steps
@@ -431,10 +445,11 @@ class Emitter:
             if not leaf.channels or leaf.side in (self.spec.row, "p"):
                 continue
             array = self.header["edge" if leaf.side == "e" else "col"]
-            base = self.row_of(number, leaf, self.index(array, ahead))
-            step = max(1, 64 // (places[0].lanes.count * self.size))
+            base = self.row_of(number, self.index(array, ahead))
+            size = SIZE[self.spec.leaves[number]]
+            step = max(1, 64 // (places[0].lanes.count * size))
             for place in places[::step]:
-                address = self.offset(base, self.feature(place), self.size)
+                address = self.offset(base, self.feature(place), size)
                 pointer = self.b.inttoptr(address, ir.IntType(8).as_pointer())
                 kinds = [pointer.type] + [ir.IntType(32)] * 3
                 function = cgutils.get_or_insert_function(
@@ -512,18 +527,19 @@ class Emitter:
             return place.head
         return self.b.add(self.b.mul(place.head, self.channels), place.channel)
 
-    def row_of(self, number: int, leaf: Leaf, row: ir.Value) -> ir.Value:
+    def row_of(self, number: int, row: Any) -> ir.Value:
         at = self.b.mul(row, self.leaf_argument(number, 1))
-        return self.offset(self.leaf_argument(number, 0), at, 4 if leaf.integer else self.size)
+        return self.offset(self.leaf_argument(number, 0), at, SIZE[self.spec.leaves[number]])
 
-    def read(self, number: int, leaf: Any, place: _Place) -> ir.Value:
+    def read(self, number: int, leaf: Leaf, place: _Place) -> ir.Value:
+        stored = self.spec.leaves[number]
         if leaf.side == "p":
             base = self.leaf_argument(number, 0)
         elif leaf.side == "e":
-            base = self.row_of(number, leaf, self.edge)
+            base = self.row_of(number, self.edge)
         else:
             row = self.row if leaf.side == self.spec.row else self.other
-            base = self.row_of(number, leaf, row)
+            base = self.row_of(number, row)
         lanes, zero = place.lanes, self.int(0)
         if leaf.channels and place.channel is not None:
             at = self.feature(place) if leaf.heads else place.channel
@@ -532,10 +548,10 @@ class Emitter:
         else:
             at = zero
         spread = leaf.channels if place.wide else leaf.heads
-        address = self.offset(base, at, 4 if leaf.integer else self.size)
+        address = self.offset(base, at, SIZE[stored])
         if spread:
-            return lanes.load(address, place.mask, leaf.integer)
-        return lanes.splat(self.lanes(1).load(address, None, leaf.integer))
+            return lanes.load(address, place.mask, stored)
+        return lanes.splat(self.lanes(1).load(address, None, stored))
 
     def keep(self, n: int, place: _Place) -> ir.Value:
         (rate, seed), (_, stream) = self.nodes[n].args, self.nodes[n].data
@@ -572,16 +588,17 @@ class Emitter:
     def store_edge(self, number: int, out: Output, place: _Place) -> None:
         width = self.features if out.wide else self.heads
         at = self.b.add(self.b.mul(self.edge, width), self.feature(place))
-        address = self.offset(self.output_argument(number), at, self.size)
-        place.lanes.store(self.value(out.node, place), address, place.mask)
+        stored = self.spec.results[number]
+        address = self.offset(self.output_argument(number), at, SIZE[stored])
+        place.lanes.store(self.value(out.node, place), address, place.mask, stored)
 
     def store_row(self, number: int, out: Output, place: _Place) -> None:
         value = self.value(out.node, place)
         width = self.features if out.wide else self.heads
         row = self.chunk if out.mode == "total" else self.row
         at = self.b.add(self.b.mul(row, width), self.feature(place))
-        integer = "arg" in self.nodes[out.node].op
-        address = self.offset(self.output_argument(number), at, 4 if integer else self.size)
+        stored = self.spec.results[number]
+        address = self.offset(self.output_argument(number), at, SIZE[stored])
         if out.mode == "total":
             value = place.lanes.apply("add", place.lanes.load(address, place.mask), value)
-        place.lanes.store(value, address, place.mask)
+        place.lanes.store(value, address, place.mask, stored)

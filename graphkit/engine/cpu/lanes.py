@@ -17,6 +17,15 @@ LN2 = {
     32: (0.693145751953125, 1.4286068202862268e-06),
     64: (0.6931471803691238, 1.9082149292705877e-10),
 }
+# How entries of a tensor lie in memory; "bf16" is the upper half of a float.
+STORED: dict[str, ir.Type] = {
+    "f64": ir.DoubleType(),
+    "f32": ir.FloatType(),
+    "f16": ir.HalfType(),
+    "bf16": ir.IntType(16),
+    "i32": ir.IntType(32),
+}
+SIZE = {"f64": 8, "f32": 4, "f16": 2, "bf16": 2, "i32": 4}
 _I64 = ir.IntType(64)
 
 
@@ -34,7 +43,7 @@ class Lanes:
         self.float = ir.FloatType() if bits == 32 else ir.DoubleType()
         self.int = ir.IntType(bits)
         self.type = self._of(self.float)
-        self.size = bits // 8
+        self.size, self.stored = bits // 8, f"f{bits}"
 
     def _of(self, scalar: ir.Type) -> ir.Type:
         return scalar if self.count == 1 else ir.VectorType(scalar, self.count)
@@ -82,21 +91,33 @@ class Lanes:
         return self.builder.inttoptr(address, kind.as_pointer())
 
     def load(
-        self, address: ir.Value, mask: ir.Value | None = None, integer: bool = False
+        self, address: ir.Value, mask: ir.Value | None = None, stored: str = ""
     ) -> ir.Value:
-        """Consecutive entries from ``address`` on (int32 if ``integer``), where ``mask`` is set."""
-        kind = self._of(ir.IntType(32)) if integer else self.type
+        """Consecutive entries from ``address`` on, where ``mask`` is set.
+
+        Args:
+            stored: how they lie in memory, if not as they are computed with. Floats become such
+                of these lanes, integers stay what they are.
+        """
+        stored = stored or self.stored
+        kind = self._of(STORED[stored])
         pointer = self._pointer(address, kind)
         if mask is None or self.count == 1:
-            return self.builder.load(pointer, align=4 if integer else self.size)
+            return self._read(self.builder.load(pointer, align=SIZE[stored]), stored)
         name = f"llvm.masked.load.{self._suffix(kind)}.p0"
-        align = ir.Constant(ir.IntType(32), 4 if integer else self.size)
+        align = ir.Constant(ir.IntType(32), SIZE[stored])
         function = self._intrinsic(name, kind, [pointer.type, ir.IntType(32), mask.type, kind])
-        return self.builder.call(function, [pointer, align, mask, ir.Constant(kind, None)])
+        found = self.builder.call(function, [pointer, align, mask, ir.Constant(kind, None)])
+        return self._read(found, stored)
 
-    def store(self, value: ir.Value, address: ir.Value, mask: ir.Value | None = None) -> None:
+    def store(
+        self, value: ir.Value, address: ir.Value, mask: ir.Value | None = None, stored: str = ""
+    ) -> None:
+        """The opposite of :meth:`load`; what is stored shorter is rounded to nearest even."""
+        stored = stored or self.stored
+        value = self._written(value, stored)
         pointer = self._pointer(address, value.type)
-        align = 4 if "i32" in str(value.type) else self.size
+        align = SIZE[stored]
         if mask is None or self.count == 1:
             self.builder.store(value, pointer, align=align)
             return
@@ -105,12 +126,39 @@ class Lanes:
         function = self._intrinsic(name, ir.VoidType(), kinds)
         self.builder.call(function, [value, pointer, ir.Constant(ir.IntType(32), align), mask])
 
+    def _read(self, value: ir.Value, stored: str) -> ir.Value:
+        if stored in (self.stored, "i32"):
+            return value
+        if stored == "bf16":
+            b = self.builder
+            high = b.shl(b.zext(value, self._of(ir.IntType(32))), self.integer(16, 32))
+            value = b.bitcast(high, self._of(ir.FloatType()))
+            return value if self.bits == 32 else b.fpext(value, self.type)
+        cast = self.builder.fpext if SIZE[stored] < self.size else self.builder.fptrunc
+        return cast(value, self.type)
+
+    def _written(self, value: ir.Value, stored: str) -> ir.Value:
+        if stored in (self.stored, "i32"):
+            return value
+        b = self.builder
+        if stored != "bf16":
+            cast = b.fptrunc if SIZE[stored] < self.size else b.fpext
+            return cast(value, self._of(STORED[stored]))
+        value = value if self.bits == 32 else b.fptrunc(value, self._of(ir.FloatType()))
+        bits = b.bitcast(value, self._of(ir.IntType(32)))
+        # Half a unit of the last place is added, a little less where that place is even.
+        odd = b.and_(b.lshr(bits, self.integer(16, 32)), self.integer(1, 32))
+        rounded = b.add(bits, b.add(odd, self.integer(0x7FFF, 32)))
+        nan = b.fcmp_unordered("uno", value, value)
+        rounded = b.select(nan, self.integer(0x7FC00000, 32), rounded)
+        return b.trunc(b.lshr(rounded, self.integer(16, 32)), self._of(ir.IntType(16)))
+
     def _suffix(self, kind: ir.Type) -> str:
         scalar = kind.element if isinstance(kind, ir.VectorType) else kind
         if isinstance(scalar, ir.IntType):
             name = f"i{scalar.width}"
         else:
-            name = "f32" if isinstance(scalar, ir.FloatType) else "f64"
+            name = next(name for name, known in STORED.items() if known == scalar)
         return name if self.count == 1 else f"v{self.count}{name}"
 
     def _intrinsic(self, name: str, result: ir.Type, arguments: list[ir.Type]) -> ir.Function:

@@ -13,10 +13,15 @@ from torch import Tensor
 from graphkit._structure import Adjacency
 from graphkit.engine.cpu import memory, threads
 from graphkit.engine.cpu.compile import Kernel, kernel
-from graphkit.engine.cpu.kernel import Output, Spec
+from graphkit.engine.cpu.kernel import Output, Spec, converts_halves
 from graphkit.engine.expression import Node, Program
 
-DTYPES = (torch.float32, torch.float64)
+# What kernels read and write. Shorter floats than float32 are computed with as such.
+STORED = {torch.float32: "f32", torch.float64: "f64", torch.bfloat16: "bf16"}
+if converts_halves():
+    STORED[torch.float16] = "f16"
+DTYPES = tuple(STORED)
+STORED[torch.int32] = "i32"
 _MOST_EDGES = 2**31
 
 
@@ -65,11 +70,20 @@ class Pass:
         outputs = tuple(o._replace(node=renumber[o.node]) for o in outputs)
         return cls(tuple(small.nodes), outputs, row, tuple(leaves), tuple(scalars), flat)
 
-    def kernel(self, bits: int, index_bits: int, heads: bool) -> Kernel:
-        key = (bits, index_bits, heads)
+    def kernel(
+        self,
+        bits: int,
+        index_bits: int,
+        heads: bool,
+        leaves: Sequence[torch.dtype],
+        results: Sequence[torch.dtype],
+    ) -> Kernel:
+        key = (bits, index_bits, heads, *leaves, *results)
         if key not in self.kernels:
             nodes = self.nodes if heads else tuple(_without_heads(n) for n in self.nodes)
-            self.kernels[key] = kernel(Spec(nodes, self.outputs, self.row, *key))
+            stored = tuple(STORED[dtype] for dtype in (*leaves, *results))
+            ways = stored[: len(leaves)], stored[len(leaves) :]
+            self.kernels[key] = kernel(Spec(nodes, self.outputs, self.row, *key[:3], *ways))
         return self.kernels[key]
 
 
@@ -92,13 +106,17 @@ def run(
     heads: int,
     channels: int,
     dtype: torch.dtype,
+    results: Sequence[torch.dtype] | None = None,
 ) -> list[Tensor]:
     """Walk over the edges of ``adjacency``, whose rows must be ``walk.row``.
 
     Args:
         leaves: tensors ``[rows, features]`` for every leaf of the program; constants
-            ``[1, features]``.
+            ``[1, features]``. Each is read in its own dtype.
         scalars: the program's run-time numbers.
+        dtype: what is computed with, float32 or float64.
+        results: dtypes of the outputs, if not that. Winners are int32 in any case, and totals
+            are never shorter.
 
     Returns:
         One tensor ``[rows or edges, features]`` for every output; totals are ``[features]``.
@@ -107,7 +125,6 @@ def run(
         heads, channels = 1, heads * channels
     bits = 32 if dtype == torch.float32 else 64
     index_bits = 8 * adjacency.col.element_size()
-    code = walk.kernel(bits, index_bits, heads > 1)
     chunks = adjacency.chunks.numpy()
     arguments = [
         adjacency.rowptr.data_ptr(),
@@ -128,7 +145,7 @@ def run(
         held.append(tensor)
         arguments += [tensor.data_ptr(), tensor.stride(0)]
     outputs = []
-    for out in walk.outputs:
+    for number, out in enumerate(walk.outputs):
         width = heads * channels if out.wide else heads
         integer = "arg" in walk.nodes[out.node].op
         if integer and adjacency.num_edges >= _MOST_EDGES:
@@ -137,14 +154,17 @@ def run(
                 f"winning edge in 32 bits, got {adjacency.num_edges}; GRAPHKIT_ENGINE=reference "
                 "has no such limit"
             )
-        kind = torch.int32 if integer else dtype
         if out.mode == "total":
-            outputs.append(torch.zeros(chunks.size - 1, width, dtype=kind))
+            outputs.append(torch.zeros(chunks.size - 1, width, dtype=dtype, device="cpu"))
         else:
+            kind = torch.int32 if integer else dtype if results is None else results[number]
             rows = adjacency.num_rows if out.mode == "row" else adjacency.num_edges
             outputs.append(memory.empty(rows, width, kind))
         arguments.append(outputs[-1].data_ptr())
     packed = np.array(arguments, dtype=np.int64)
+    code = walk.kernel(
+        bits, index_bits, heads > 1, [t.dtype for t in held], [t.dtype for t in outputs]
+    )
     work = (adjacency.num_edges + adjacency.num_rows) * heads * channels
     threads.run(code, chunks, packed.ctypes.data, work)
     return [
