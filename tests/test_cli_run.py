@@ -60,6 +60,19 @@ def test_settings_and_tasks():
     assert (found["task"], found["metric"]) == ("link", "roc_auc")
 
 
+def test_precision(tmp_path: Path):
+    values = {}
+    for precision in ("float32", "bfloat16"):
+        out = tmp_path / precision
+        arguments = ["run", "karate", "gcn", "--seeds", "1", "--epochs", "3", "--out", str(out)]
+        done = invoke(app, [*arguments, "--precision", precision])
+        assert done.exit_code == 0, done.output
+        state = load_file(out / "seed-0.safetensors")
+        assert {str(value.dtype) for value in state.values()} == {"torch.float32"}
+        values[precision] = {name: value.tolist() for name, value in state.items()}
+    assert values["float32"] != values["bfloat16"]
+
+
 def test_published_numbers_stand_beside(data_root: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GRAPHKIT_DATA", str(data_root))
     done = invoke(app, ["run", "cora", "sgc", "--seeds", "1", "--epochs", "1", "--json", "-"])
@@ -77,6 +90,10 @@ def test_published_numbers_stand_beside(data_root: Path, monkeypatch: pytest.Mon
         (["karate", "gnc"], "model: did you mean"),
         (["karate", "gcn", "--task", "graph"], "task: expected 'node' or 'edge'"),
         (["karate", "gcn", "--task", "nodes"], "task: expected one of node, link"),
+        (
+            ["karate", "gcn", "--precision", "half"],
+            "--precision: expected one of float32, bfloat16",
+        ),
         (["karate", "gcn", "--set", "hidden"], "--set: expected KEY=VALUE, got 'hidden'"),
         (["karate", "gcn", "--set", "hiden=3"], "did you mean hidden"),
         (["karate", "gine"], "gine needs features on the edges"),

@@ -51,6 +51,13 @@ def run(
         ),
     ] = "split",
     device: Annotated[str, typer.Option(help="cpu, cuda, mps, ...")] = "cpu",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="float32, or bfloat16 for matrix products and what they give (torch.autocast); "
+            "weights stay float32."
+        ),
+    ] = "float32",
     csv_folder: Annotated[
         Path | None,
         typer.Option(
@@ -101,13 +108,19 @@ def run(
                 "device": _device(device),
             }
             kind = _choice("protocol", protocol, PROTOCOLS)
+            short = _choice("--precision", precision, {"float32": False, "bfloat16": True})
             from graphkit.experiment import recipe_of
 
             recipe_of(model)  # before a data set is downloaded for nothing
             data = _load(dataset, csv_folder, graphml, smiles)
             experiment: Experiment = kind(data, model, **options)
         keep = _Keep(out)
-        with _progress(aside, experiment, seeds) as (on_epoch, on_seed):
+        import torch
+
+        with (
+            _progress(aside, experiment, seeds) as (on_epoch, on_seed),
+            torch.autocast(experiment.device.type, torch.bfloat16, enabled=short),
+        ):
             outcome = experiment.run(
                 range(seeds),
                 on_epoch=on_epoch,

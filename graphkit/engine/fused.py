@@ -23,6 +23,11 @@ from graphkit.engine.expression import Leaf, Program, derive
 LINEAR = {"sum", "mean", "max", "min"}  # reductions r with r(t * m) = t * r(m)
 
 
+def computed_alike(a: torch.dtype, b: torch.dtype) -> bool:
+    """Whether one kernel computes with both: what is shorter than float32 it reads as such."""
+    return a == b or {a, b} <= {torch.float32, torch.bfloat16, torch.float16}
+
+
 class Structure(Protocol):
     """What of a graph the engine reads."""
 

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphkit.engine.expression import FusionError, Leaf, Program
-from graphkit.engine.fused import Aggregation, Fused
+from graphkit.engine.fused import Aggregation, Fused, computed_alike
 from graphkit.engine.traced import (
     CONSTANT,
     RULES,
@@ -356,11 +356,6 @@ def _names(t: Traced) -> str:
         else:
             stack += [a for a in reversed(origin.operands) if a.side != CONSTANT]
     return ", ".join(names)
-
-
-def computed_alike(a: torch.dtype, b: torch.dtype) -> bool:
-    """Whether one kernel computes with both: what is shorter than float32 it reads as such."""
-    return a == b or {a, b} <= {torch.float32, torch.bfloat16, torch.float16}
 
 
 def _lined_up(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:

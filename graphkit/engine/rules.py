@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphkit.engine.expression import FusionError
-from graphkit.engine.lower import Call, Run, computed_alike
+from graphkit.engine.fused import computed_alike
+from graphkit.engine.lower import Call, Run
 from graphkit.engine.traced import RULES, plain
 
 

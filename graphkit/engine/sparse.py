@@ -15,7 +15,7 @@ from torch import Tensor
 
 from graphkit._memory import IdentityMemory
 from graphkit.engine.expression import Leaf, Program
-from graphkit.engine.fused import Aggregation, Fused
+from graphkit.engine.fused import Aggregation, Fused, computed_alike
 from graphkit.engine.ops import runs_on_kernels
 from graphkit.graph import Graph
 
@@ -40,17 +40,20 @@ def with_values(matrix: Tensor, values: Tensor) -> Tensor:
 def matmul(matrix: Tensor, dense: Tensor) -> Tensor:
     """``[rows, columns]`` sparse times ``[columns, width]``.
 
-    Gradients flow to `dense`, and to the values of a matrix that asks for them.
+    Gradients flow to `dense`, and to the values of a matrix that asks for them. Under autocast
+    `dense` and the result have its dtype, as with other matrix products.
     """
     kernels = (
         matrix.layout == torch.sparse_csr
-        and matrix.dtype == dense.dtype
+        and computed_alike(matrix.dtype, dense.dtype)
         and runs_on_kernels(dense)
         and dense.numel() > 0
         and not (matrix.requires_grad or torch.compiler.is_compiling())
     )
     if not kernels:
         return torch.sparse.mm(matrix, dense)
+    if dense.dtype != torch.float64 and torch.is_autocast_enabled("cpu"):
+        dense = dense.to(torch.get_autocast_dtype("cpu"))
     width = dense.size(1)
     (out,) = _weighted_sum(width, dense.dtype)(
         _pattern(matrix), [dense.contiguous(), matrix.values().view(-1, 1)], []

@@ -90,9 +90,7 @@ class Lanes:
     def _pointer(self, address: ir.Value, kind: ir.Type) -> ir.Value:
         return self.builder.inttoptr(address, kind.as_pointer())
 
-    def load(
-        self, address: ir.Value, mask: ir.Value | None = None, stored: str = ""
-    ) -> ir.Value:
+    def load(self, address: ir.Value, mask: ir.Value | None = None, stored: str = "") -> ir.Value:
         """Consecutive entries from ``address`` on, where ``mask`` is set.
 
         Args:
