@@ -39,11 +39,17 @@ def main() -> None:
             plain: list[float] = []
             for precision in ("float32", "bfloat16"):
                 short = precision == "bfloat16"
-                with torch.autocast("cpu", torch.bfloat16, enabled=short):
+                # Its cache would hold the weights of the first step for as long as this lasts.
+                with torch.autocast("cpu", torch.bfloat16, enabled=short, cache_enabled=False):
                     outcome = experiment.run(range(args.seeds))
+                if not outcome.complete:
+                    raise KeyboardInterrupt
                 plain = plain or outcome.values
                 differences = [b - a for a, b in zip(plain, outcome.values, strict=True)]
-                print(f"{dataset} {model} {precision}: {outcome.mean:.2f} ± {outcome.std or 0:.2f}")
+                print(
+                    f"{dataset} {model} {precision}: {outcome.mean:.2f} ± {outcome.std or 0:.2f}",
+                    flush=True,
+                )
                 rows.append(
                     {
                         "date": date.today().isoformat(),
@@ -66,10 +72,10 @@ def main() -> None:
                         f"--models {model} --seeds {args.seeds}",
                     }
                 )
-    with args.csv.open("w", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+            with args.csv.open("w", newline="") as file:
+                table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+                table.writeheader()
+                table.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -61,16 +61,21 @@ def test_settings_and_tasks():
 
 
 def test_precision(tmp_path: Path):
-    values = {}
+    values, losses = {}, {}
     for precision in ("float32", "bfloat16"):
         out = tmp_path / precision
-        arguments = ["run", "karate", "gcn", "--seeds", "1", "--epochs", "3", "--out", str(out)]
+        arguments = ["run", "karate", "gcn", "--seeds", "1", "--epochs", "40", "--out", str(out)]
+        arguments += ["--set", "lr=0.05", "--set", "dropout=0", "--set", "input_dropout=0"]
         done = invoke(app, [*arguments, "--precision", precision])
         assert done.exit_code == 0, done.output
         state = load_file(out / "seed-0.safetensors")
         assert {str(value.dtype) for value in state.values()} == {"torch.float32"}
         values[precision] = {name: value.tolist() for name, value in state.items()}
+        lines = (out / "seed-0.csv").read_text().splitlines()[1:]
+        losses[precision] = [float(line.split(",")[1]) for line in lines]
     assert values["float32"] != values["bfloat16"]
+    assert losses["float32"][-1] < losses["float32"][0] / 2
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.1, abs=0.02)
 
 
 def test_published_numbers_stand_beside(data_root: Path, monkeypatch: pytest.MonkeyPatch):

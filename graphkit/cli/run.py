@@ -119,7 +119,10 @@ def run(
 
         with (
             _progress(aside, experiment, seeds) as (on_epoch, on_seed),
-            torch.autocast(experiment.device.type, torch.bfloat16, enabled=short),
+            # Its cache would hold the weights of the first step for as long as this lasts.
+            torch.autocast(
+                experiment.device.type, torch.bfloat16, enabled=short, cache_enabled=False
+            ),
         ):
             outcome = experiment.run(
                 range(seeds),

@@ -180,7 +180,7 @@ class Fused:
         count = len(self.aggregations)
         results = None
         if self.dtype != self.computed:
-            results = [self.dtype] * count + [self.computed] * len(self.saved)
+            results = (self.dtype,) * count + (self.computed,) * len(self.saved)
         found = self._run(self._forward, graph, inputs, scalars, results)
         return found[:count], found[count:]
 
@@ -190,7 +190,7 @@ class Fused:
         graph: Structure,
         leaves: Sequence[Any],
         scalars: Sequence[float],
-        results: Sequence[torch.dtype] | None,
+        results: tuple[torch.dtype, ...] | None,
     ) -> list[Tensor]:
         adjacency = graph.by_destination if walk.row == "i" else graph.by_source
         size = self.heads, self.channels
@@ -345,9 +345,8 @@ class Fused:
         """Gradients of the leaves that need one, from those of the results.
 
         Args:
-            dtypes: of the leaves, if not that of the results.
+            dtypes: of the leaves, if not all have that of the results.
         """
-        dtypes = [self.dtype] * self.num_leaves if dtypes is None else dtypes
         plan = self._backward_of(needed)
         reads = plan.reads()
         inputs: list[Any] = [kept.get(("leaf", k)) for k in range(self.num_leaves)]
@@ -375,21 +374,22 @@ class Fused:
             if g.summed:
                 value = sum_by_destination(graph, value)
             value = self._to_leaf(value, self.program.leaves[g.leaf], shapes[g.leaf])
-            found[g.leaf] = value.to(dtypes[g.leaf])
+            kind = self.dtype if dtypes is None else dtypes[g.leaf]
+            found[g.leaf] = value if value.dtype == kind else value.to(kind)
         return found
 
     def _kinds(
-        self, plan: _Backward, walk: int, dtypes: Sequence[torch.dtype]
-    ) -> list[torch.dtype] | None:
+        self, plan: _Backward, walk: int, dtypes: Sequence[torch.dtype] | None
+    ) -> tuple[torch.dtype, ...] | None:
         """How the outputs of a walk are stored: as the leaves are, unless still to be summed."""
-        if all(dtype == self.computed for dtype in dtypes):
+        if dtypes is None and self.dtype == self.computed:
             return None
         kinds = [self.computed] * len(plan.walks[walk].outputs)
         for g in plan.gradients:
             heads = self.program.leaves[g.leaf].heads or self.heads == 1
             if g.walk == walk and heads and not g.summed:
-                kinds[g.output] = dtypes[g.leaf]
-        return kinds
+                kinds[g.output] = self.dtype if dtypes is None else dtypes[g.leaf]
+        return tuple(kinds)
 
     def _weighed_by(self, softmax: int) -> list[int]:
         """The aggregations whose values a softmax weighs."""
@@ -444,7 +444,8 @@ class _Function(torch.autograd.Function):
         ctx.needed = tuple(ctx.needs_input_grad[3:])
         kept = fused.to_save(ctx.needed, leaves, outs, saved)
         ctx.shapes, ctx.kept = [leaf.shape for leaf in leaves], list(kept)
-        ctx.dtypes = [leaf.dtype for leaf in leaves]
+        dtypes = [leaf.dtype for leaf in leaves]
+        ctx.dtypes = dtypes if any(dtype != fused.dtype for dtype in dtypes) else None
         ctx.save_for_backward(*kept.values())
         return tuple(outs)
 

@@ -452,7 +452,8 @@ def _outcome(plan: Plan, run: Run, reductions: Sequence[Reduction]) -> Tensor:
             out = F.linear(out, linear.matrix(run))
             if linear.bias is not None:
                 weight = results[0][count + k] if plan.weighed else _received(graph, reductions[k])
-                out = torch.addcmul(out, weight.to(out.dtype), run.value(linear.bias))
+                bias = run.value(linear.bias).to(out.dtype)  # autocast makes products shorter
+                out = torch.addcmul(out, weight.to(out.dtype), bias)
         rows = graph.num_edges if reductions[k].name == "edge" else graph.num_dst
         outs.append(out.view(rows, *plan.shape))
     return outs[0] if count == 1 else torch.cat(outs, dim=-1)

@@ -75,16 +75,28 @@ class Pass:
         bits: int,
         index_bits: int,
         heads: bool,
-        leaves: Sequence[torch.dtype],
-        results: Sequence[torch.dtype],
+        leaves: tuple[torch.dtype, ...],
+        results: tuple[torch.dtype, ...] | None,
     ) -> Kernel:
-        key = (bits, index_bits, heads, *leaves, *results)
+        key = (bits, index_bits, heads, leaves, results)
         if key not in self.kernels:
             nodes = self.nodes if heads else tuple(_without_heads(n) for n in self.nodes)
-            stored = tuple(STORED[dtype] for dtype in (*leaves, *results))
-            ways = stored[: len(leaves)], stored[len(leaves) :]
-            self.kernels[key] = kernel(Spec(nodes, self.outputs, self.row, *key[:3], *ways))
+            read = tuple(STORED[dtype] for dtype in leaves)
+            written = [
+                f"f{bits}" if results is None else STORED[r] for r in results or self.outputs
+            ]
+            for number, out in enumerate(self.outputs):
+                if self.winners(out):
+                    written[number] = "i32"
+                elif out.mode == "total":
+                    written[number] = f"f{bits}"
+            spec = Spec(nodes, self.outputs, self.row, *key[:3], read, tuple(written))
+            self.kernels[key] = kernel(spec)
         return self.kernels[key]
+
+    def winners(self, out: Output) -> bool:
+        """Whether an output numbers edges."""
+        return "arg" in self.nodes[out.node].op
 
 
 def _without_heads(node):
@@ -106,7 +118,7 @@ def run(
     heads: int,
     channels: int,
     dtype: torch.dtype,
-    results: Sequence[torch.dtype] | None = None,
+    results: tuple[torch.dtype, ...] | None = None,
 ) -> list[Tensor]:
     """Walk over the edges of ``adjacency``, whose rows must be ``walk.row``.
 
@@ -138,16 +150,18 @@ def run(
     ]
     arguments += [_as_integer(scalars[s]) for s in walk.scalars]
     held = []  # tensors whose memory the kernel reads
+    kinds = []
     for number in walk.leaves:
         tensor = leaves[number]
         if tensor.dim() != 2 or (tensor.stride(1) != 1 and tensor.shape[1] > 1):
             tensor = tensor.contiguous()
         held.append(tensor)
+        kinds.append(tensor.dtype)
         arguments += [tensor.data_ptr(), tensor.stride(0)]
     outputs = []
     for number, out in enumerate(walk.outputs):
         width = heads * channels if out.wide else heads
-        integer = "arg" in walk.nodes[out.node].op
+        integer = walk.winners(out)
         if integer and adjacency.num_edges >= _MOST_EDGES:
             raise ValueError(
                 f"edge_index: expected fewer than {_MOST_EDGES} edges, as max and min note the "
@@ -162,9 +176,7 @@ def run(
             outputs.append(memory.empty(rows, width, kind))
         arguments.append(outputs[-1].data_ptr())
     packed = np.array(arguments, dtype=np.int64)
-    code = walk.kernel(
-        bits, index_bits, heads > 1, [t.dtype for t in held], [t.dtype for t in outputs]
-    )
+    code = walk.kernel(bits, index_bits, heads > 1, tuple(kinds), results)
     work = (adjacency.num_edges + adjacency.num_rows) * heads * channels
     threads.run(code, chunks, packed.ctypes.data, work)
     return [
