@@ -21,7 +21,7 @@ from torch import Tensor
 import graphkit.nn as gnn
 from graphkit.engine import devices, fused, plan, reference, sparse
 from graphkit.engine.expression import Leaf, Program
-from graphkit.engine.fused import Aggregation, Fused
+from graphkit.engine.fused import Aggregation, Fused, reduction
 from graphkit.engine.gpu import run as gpu
 from graphkit.engine.ops import segment_reduce, segment_softmax
 from graphkit.graph import Graph
@@ -226,6 +226,21 @@ def test_indices_of_64_bits(graph, launches, monkeypatch) -> None:
     found = results(lambda x: segment_reduce(x, graph.edge_index[1], None, 4, 0, "max"), [x])
     assert torch.int64 in seen
     assert_same(found, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+def test_halves_are_read_and_written_but_not_computed_with(half, graph) -> None:
+    """A sum of hundreds of ones, which no half counts so far."""
+    edges = torch.zeros(2, 3001, dtype=torch.long, device=DEVICE)
+    graph = Graph(edges, num_nodes=1)
+    ones = torch.ones(3001, 2, dtype=half, device=DEVICE)
+    walk = reduction("sum", 2, torch.float32)._forward
+    order = graph.by_destination
+    (exact,) = gpu.run(walk, order, [ones], [], 1, 2, torch.float32)
+    (rounded,) = gpu.run(walk, order, [ones], [], 1, 2, torch.float32, [half])
+    assert exact.dtype == torch.float32
+    assert exact.tolist() == [[3001.0, 3001.0]]
+    assert torch.equal(rounded, exact.to(half))
 
 
 def test_two_runs_agree_bit_for_bit(graph) -> None:

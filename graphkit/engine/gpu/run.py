@@ -56,11 +56,15 @@ def run(
     heads: int,
     channels: int,
     dtype: torch.dtype,
+    results: Sequence[torch.dtype] | None = None,
 ) -> list[Tensor]:
     """Walk over the edges of ``adjacency``, as :func:`graphkit.engine.cpu.run.run` does.
 
-    bfloat16 and float16 are computed in float32 and rounded when stored. Winners of max and min
-    have the dtype of the graph's indices.
+    Args:
+        leaves: each is read in its own dtype.
+        dtype: what is computed with, float32 or float64.
+        results: dtypes of the outputs, if not that. Totals are never shorter, and winners of max
+            and min have the dtype of the graph's indices.
     """
     if walk.flat:
         heads, channels = 1, heads * channels
@@ -88,10 +92,10 @@ def run(
         rows = max(1, min(ROWS, adjacency.num_rows // PROGRAMS))
     programs = triton.cdiv(adjacency.num_rows, rows)
     outputs = []
-    for out in walk.outputs:
+    for number, out in enumerate(walk.outputs):
         width = heads * channels if out.wide else heads
         count = {"row": adjacency.num_rows, "edge": adjacency.num_edges, "total": programs}
-        kind = torch.float32 if out.mode == "total" and dtype != torch.float64 else dtype
+        kind = dtype if results is None or out.mode == "total" else results[number]
         if "arg" in walk.nodes[out.node].op:
             kind = adjacency.col.dtype
         outputs.append(adjacency.col.new_empty(count[out.mode], width, dtype=kind))
@@ -114,8 +118,7 @@ def run(
                 enable_fp_fusion=True,
             )
     return [
-        t.sum(0).to(dtype) if o.mode == "total" else t
-        for t, o in zip(outputs, walk.outputs, strict=True)
+        t.sum(0) if o.mode == "total" else t for t, o in zip(outputs, walk.outputs, strict=True)
     ]
 
 

@@ -1,11 +1,11 @@
 """The source of a pass's kernel, in Triton.
 
-One program instance serves one row (or a few, where rows are totalled) and one block of heads and
-channels. It walks over the row's edges, some at a time, once for every reduction that waits for
-another: what narrow or wide values a walk needs is computed anew in it, since the row's features
-are still in the cache. Values are tiles ``[edges, heads, channels]``; an accumulator keeps one entry
-for every lane of edges until the walk's end, so that sums are taken in an order which depends on
-the row alone.
+One program serves one row (or some, where rows are totalled) and one block of heads and channels.
+It walks over the row's edges, a few at a time, once for every reduction that waits for another, and
+computes anew in each walk what this one needs: the features it reads are still in the cache. Values
+are tiles ``[edges, heads, channels]`` with 1 on the axes they do not vary over. An accumulator has
+an entry for every edge of a tile until the walk's end, so that the order in which a row is summed
+depends on the row alone.
 """
 
 from __future__ import annotations
