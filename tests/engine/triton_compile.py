@@ -53,7 +53,7 @@ class Compiler:
     def __call__(self, *arguments: Any, **options: Any) -> None:
         signature, constants = {}, {}
         for parameter, value in zip(self.kernel.params, arguments, strict=True):
-            if parameter.is_constexpr:
+            if parameter.is_constexpr or (parameter.name.startswith("stride") and value == 1):
                 signature[parameter.name], constants[parameter.name] = "constexpr", value
             elif isinstance(value, Tensor):
                 signature[parameter.name] = "*" + TYPES[value.dtype]

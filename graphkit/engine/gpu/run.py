@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import inspect
 import linecache
 from collections.abc import Sequence
 from typing import Any
@@ -31,11 +33,14 @@ _LOW = 0xFFFFFFFF
 def _compiled(nodes: tuple, outputs: tuple, row: str) -> Any:
     """The kernel of equal passes; its text is kept where tracebacks and Triton look for it."""
     text = source(nodes, outputs, row)
-    name = f"<graphkit kernel {len(linecache.cache)}>"
+    name = f"<graphkit kernel {hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()}>"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     names: dict[str, Any] = {"tl": tl, "functions": functions, "__name__": __name__}
     exec(compile(text, name, "exec"), names)
-    return triton.jit(names["kernel"], do_not_specialize=["num_rows"])
+    arguments = inspect.signature(names["kernel"]).parameters
+    # What differs from call to call needs no kernel of its own where it happens to be even.
+    free = [a for a in arguments if a.startswith(("num_rows", "start", "limit"))]
+    return triton.jit(names["kernel"], do_not_specialize=free)
 
 
 _kernels: WeakKeyDictionary[Pass, Any] = WeakKeyDictionary()
@@ -89,7 +94,7 @@ def run(
             arguments += dropout(rate, seed, node.data[1], dtype)
     rows = 1
     if any(out.mode == "total" for out in walk.outputs):
-        rows = max(1, min(ROWS, adjacency.num_rows // PROGRAMS))
+        rows = rows_per_program(adjacency.num_rows)
     programs = triton.cdiv(adjacency.num_rows, rows)
     outputs = []
     for number, out in enumerate(walk.outputs):
@@ -114,7 +119,7 @@ def run(
                 e,
                 h,
                 c,
-                num_warps=max(1, min(4, e * h * c // 256)),
+                num_warps=max(1, min(16, e * h * c // 256)),
                 enable_fp_fusion=True,
             )
     return [
@@ -133,6 +138,12 @@ def tile(heads: int, channels: int, summed: bool) -> tuple[int, int, int]:
         c = min(c, FEATURES)
     h = min(triton.next_power_of_2(heads), max(1, FEATURES // c))
     return max(1, min(EDGES, ELEMENTS // (h * c))), h, c
+
+
+def rows_per_program(rows: int) -> int:
+    """Rows that one program totals: a power of two, so that few kernels serve all graphs."""
+    most = max(1, min(ROWS, rows // PROGRAMS))
+    return 1 << (most.bit_length() - 1)
 
 
 def dropout(rate: float, seed: float, stream: int, dtype: torch.dtype) -> tuple[int, int, float]:
