@@ -31,7 +31,7 @@ def runs(*command: str, interpret: bool, **more: str) -> str:
         env=environment | more,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         cwd=HERE.parents[1],
     )
     assert done.returncode == 0, done.stdout + done.stderr
