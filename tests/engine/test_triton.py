@@ -39,6 +39,7 @@ def runs(*command: str, interpret: bool, **more: str) -> str:
 
 
 @needs_triton
+@pytest.mark.slow
 def test_kernels_in_the_interpreter() -> None:
     """All cases of `triton_cases.py`, where Triton is imported as an interpreter."""
     out = runs("-m", "pytest", "-q", str(HERE / "triton_cases.py"), interpret=True)
@@ -47,6 +48,7 @@ def test_kernels_in_the_interpreter() -> None:
 
 
 @needs_triton
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 def test_kernels_on_a_gpu() -> None:
     runs("-m", "pytest", "-q", str(HERE / "triton_cases.py"), interpret=False)

@@ -47,6 +47,7 @@ _kernels: WeakKeyDictionary[Pass, Any] = WeakKeyDictionary()
 
 
 def kernel(walk: Pass) -> Any:
+    """The kernel of a pass, which Triton compiles at its first launch and keeps on disk."""
     found = _kernels.get(walk)
     if found is None:
         found = _kernels[walk] = _compiled(walk.nodes, walk.outputs, walk.row)

@@ -44,7 +44,7 @@ FORMS = {
     "relu": "functions.relu({})",
     "softplus": "functions.softplus({})",
 }
-POWERS = {1.0: "{0}", 2.0: "{0} * {0}", 3.0: "{0} * {0} * {0}"}  # a general one is dear
+POWERS: dict[float | None, str] = {1.0: "{0}", 2.0: "{0} * {0}", 3.0: "{0} * {0} * {0}"}
 
 HEAD = """\
 def kernel(
@@ -80,6 +80,8 @@ def source(nodes: Sequence[Node], outputs: Sequence[Output], row: str) -> str:
 
 
 class _Writer:
+    """Writes node ``n`` as the variable ``v{n}``, and its accumulator, if any, as ``a{n}``."""
+
     def __init__(self, nodes: Sequence[Node], outputs: Sequence[Output], row: str) -> None:
         self.nodes, self.outputs, self.side = nodes, outputs, row
         self.program = Program(nodes=list(nodes))
@@ -128,7 +130,7 @@ class _Writer:
                 yield f"stride{node.data[0]}"  # type: ignore[index]
         for node in self.nodes:
             if node.op == "scalar":
-                yield f"number{node.data}: tl.float64"
+                yield f"scalar{node.data}: tl.float64"
         for n, node in enumerate(self.nodes):
             if node.op == "keep":
                 yield f"start{n}: tl.uint32"
@@ -233,11 +235,10 @@ class _Writer:
         """A maximum or minimum and its winner, if the winner is wanted."""
         op, args, _ = self.nodes[n]
         kind = op[-3:]
-        both = Node(f"row_{kind}", args), Node(f"row_arg{kind}", args)
-        if both[1] not in self.nodes:
+        value, winner = Node(f"row_{kind}", args), Node(f"row_arg{kind}", args)
+        if winner not in self.nodes:
             return None
-        value, winner = (self.nodes.index(b) if b in self.nodes else len(self.nodes) for b in both)
-        return value, winner
+        return self.nodes.index(value), self.nodes.index(winner)
 
     # -------------------------------------------------------------- values
 
@@ -248,7 +249,7 @@ class _Writer:
         if op == "literal":
             return f"tl.full([1, 1, 1], {data!r}, ACC)"
         if op == "scalar":
-            return f"tl.full([1, 1, 1], number{data}, ACC)"
+            return f"tl.full([1, 1, 1], scalar{data}, ACC)"
         if op == "slot":
             return "place"
         if op == "keep":
@@ -257,16 +258,15 @@ class _Writer:
         values = [f"v{a}" for a in args]
         if op == "channel_sum":
             return f"tl.sum(tl.where(of_channels, {values[0]}, 0.0), 2, keep_dims=True)"
-        if op == "pow" and self.number(args[1]) in POWERS:
-            return POWERS[self.number(args[1])].format(*values)  # type: ignore[index]
-        return FORMS[op].format(*values)
+        form = POWERS.get(self.constant(args[1]), FORMS[op]) if op == "pow" else FORMS[op]
+        return form.format(*values)
 
-    def number(self, n: int) -> float | None:
-        """What a node always is, if it is a number or the difference of two (as in b - 1)."""
+    def constant(self, n: int) -> float | None:
+        """What a node always is, if it is a number or one less another (a derivative's b - 1)."""
         op, args, data = self.nodes[n]
         if op == "literal":
             return data  # type: ignore[return-value]
-        both = [self.number(a) for a in args] if op == "sub" else [None]
+        both = [self.constant(a) for a in args] if op == "sub" else [None]
         return None if None in both else both[0] - both[1]  # type: ignore[operator]
 
     def load(self, number: int, leaf: Leaf) -> str:
