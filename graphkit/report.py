@@ -181,7 +181,7 @@ def _short(count: int) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of graphkit, Python and the packages that results depend on."""
-    packages = ("torch", "numpy", "numba", "scikit-learn", "networkx", "torch-geometric")
+    packages = ("torch", "numpy", "numba", "triton", "scikit-learn", "networkx", "torch-geometric")
     found = {"graphkit": graphkit.__version__, "python": platform.python_version()}
     for package in packages:
         try:
@@ -191,8 +191,20 @@ def versions() -> dict[str, str]:
     return found
 
 
+def device() -> str:
+    """Where models can run beside the CPU, and whether layers have kernels there."""
+    import torch
+
+    from graphkit.engine.devices import has_kernels
+
+    if not torch.cuda.is_available():
+        return "cpu"
+    served = has_kernels(torch.empty(0, device="cuda"))
+    return "cuda" if served else "cuda, without kernels: they need triton and a GPU it serves"
+
+
 def engine() -> str:
-    """What serves the layers on this machine's CPU: "kernels", or "reference" without them."""
+    """What serves the layers on this machine: "kernels", or "reference" without them."""
     from graphkit.engine.ops import kernels_wanted
 
     return "kernels" if kernels_wanted() else "reference"

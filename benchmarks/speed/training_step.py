@@ -38,7 +38,7 @@ def power_law_edges():
     generator = np.random.default_rng(SEED)
     weight = (np.arange(NODES) + 10.0) ** -0.6
     ends = generator.choice(NODES, size=(2, EDGES), p=weight / weight.sum())
-    return torch.from_numpy(generator.permutation(NODES)[ends])
+    return torch.from_numpy(generator.permutation(NODES)[ends]).to(torch.get_default_device())
 
 
 def layers_of(system: str):
@@ -138,7 +138,9 @@ def work(system: str, model: str, pipe) -> None:
         pipe.send(f"{type(error).__name__}: {str(error).splitlines()[0]}")
 
 
-def compare(model: str, systems: list[str], steps: int, warm_up: int = 2) -> dict[str, dict]:
+def compare(
+    model: str, systems: list[str], steps: int, warm_up: int = 2, work=work
+) -> dict[str, dict]:
     """Medians of the systems' steps, taken in turns."""
     context = multiprocessing.get_context("spawn")
     pipes, processes, found = {}, [], {}

@@ -18,7 +18,7 @@ def info() -> None:
     with plain_errors():
         lines["engine"] = report.engine()
     lines["threads"] = torch.get_num_threads()
-    lines["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    lines["device"] = report.device()
     lines["data"] = data_folder()
     width = max(map(len, lines))
     for name, value in lines.items():

@@ -17,7 +17,8 @@ from torch import Tensor
 from graphkit._structure import Adjacency
 from graphkit.engine import reference
 from graphkit.engine.cpu.kernel import Output
-from graphkit.engine.cpu.run import Pass, run
+from graphkit.engine.cpu.run import Pass
+from graphkit.engine.devices import run
 from graphkit.engine.expression import Leaf, Program, derive
 
 LINEAR = {"sum", "mean", "max", "min"}  # reductions r with r(t * m) = t * r(m)
@@ -473,7 +474,7 @@ def _differentiable(
     for k, (shape, need) in enumerate(zip(ctx.shapes, ctx.needed, strict=True)):
         leaf = kept.get(("leaf", k))
         if leaf is None:
-            leaf = torch.zeros(shape, dtype=ctx.fused.dtype, requires_grad=need)
+            leaf = gradients[0].new_zeros(shape, dtype=ctx.fused.dtype).requires_grad_(need)
         leaves.append(leaf)
     outs = ctx.fused.evaluate(ctx.graph, leaves, ctx.scalars)
     wanted = [leaf for leaf, need in zip(leaves, ctx.needed, strict=True) if need]

@@ -14,7 +14,7 @@ from torch import Tensor
 from graphkit._memory import IdentityMemory
 from graphkit._structure import Adjacency
 from graphkit.engine import reference, traced
-from graphkit.engine.cpu.run import DTYPES as KERNEL_DTYPES
+from graphkit.engine.devices import has_kernels
 from graphkit.engine.expression import Leaf, Program
 from graphkit.engine.fused import Aggregation, Fused, reduction
 from graphkit.graph import Graph
@@ -31,8 +31,8 @@ def kernels_wanted() -> bool:
 
 
 def runs_on_kernels(tensor: Tensor) -> bool:
-    """Whether there is a kernel for a tensor's device and dtype."""
-    return tensor.device.type == "cpu" and tensor.dtype in KERNEL_DTYPES and kernels_wanted()
+    """Whether there are kernels for a tensor, and they are wanted."""
+    return has_kernels(tensor) and kernels_wanted()
 
 
 class Segments:

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from graphkit.engine.devices import has_kernels
 from graphkit.engine.expression import FusionError, Leaf
 from graphkit.engine.fused import Aggregation
 from graphkit.engine.lower import Behind, Kernel, Run, Source, Stages, behind, joined
-from graphkit.engine.ops import KERNEL_DTYPES, kernels_wanted
+from graphkit.engine.ops import kernels_wanted
 from graphkit.engine.trace import CHANGES, trace_step
 from graphkit.engine.traced import CONSTANT, Form, Trace, Traced
 from graphkit.graph import Graph
@@ -123,7 +124,7 @@ def _serve(
     tensors = {a.name: _value(values, a) for a in arguments if a.side is not None}
     if any(tensor.numel() == 0 and 0 in tensor.shape[1:] for tensor in tensors.values()):
         return None  # no features
-    if not _on_cpu(tensors.values(), edge_mask):
+    if not _have_kernels(graph, tensors.values(), edge_mask):
         return None
     plan = _plan(layer, step, arguments, tensors, values, edge_mask is not None, reductions)
     if plan.stages is None:
@@ -257,11 +258,13 @@ def _value(values: dict[str, Any], argument: _Argument) -> Any:
     return value
 
 
-def _on_cpu(tensors: Any, edge_mask: Tensor | None) -> bool:
+def _have_kernels(graph: Graph, tensors: Any, edge_mask: Tensor | None) -> bool:
+    """Whether all of a call's tensors are where the graph is, in a form that kernels read."""
+    device = graph.edge_index.device
     for tensor in (*tensors, *(() if edge_mask is None else (edge_mask,))):
-        if tensor.device.type != "cpu" or tensor.layout != torch.strided:
+        if tensor.device != device or tensor.layout != torch.strided:
             return False
-        if tensor.is_floating_point() and tensor.dtype not in KERNEL_DTYPES:
+        if tensor.is_floating_point() and not has_kernels(tensor):
             return False
     return True
 

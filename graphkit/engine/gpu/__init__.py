@@ -1,0 +1,1 @@
+"""Triton: one kernel for every walk over the edges, written out from the expression."""
