@@ -17,6 +17,13 @@ _ENDS = ("sources", "destinations")
 
 def check_edge_index(edge_index: Any) -> Tensor:
     """An owned int64 copy of `edge_index`; type, dtype and shape are checked, the range is not."""
+    edge_index = check_shape(edge_index)
+    with torch.inference_mode(False):
+        return edge_index.detach().to(torch.int64, memory_format=torch.contiguous_format, copy=True)
+
+
+def check_shape(edge_index: Any) -> Tensor:
+    """`edge_index` as a tensor; type, dtype and shape are checked."""
     if hasattr(edge_index, "as_tensor"):
         edge_index = edge_index.as_tensor()  # PyG's EdgeIndex is a wrapper without own memory
     if not isinstance(edge_index, Tensor):
@@ -34,8 +41,7 @@ def check_edge_index(edge_index: Any) -> Tensor:
         shape = list(edge_index.shape)
         hint = "; did you mean edge_index.t()?" if shape[1:] == [2] else ""
         raise ValueError(f"edge_index: expected shape [2, num_edges], got {shape}{hint}")
-    with torch.inference_mode(False):
-        return edge_index.detach().to(torch.int64, memory_format=torch.contiguous_format, copy=True)
+    return edge_index
 
 
 def check_range(edge_index: Tensor, num_src: int, num_dst: int, given: str) -> None:

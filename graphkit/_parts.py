@@ -41,10 +41,10 @@ def map_ends(value: Any, bipartite: bool, change: Callable[[Any, int], Any]) -> 
     return tuple(None if rows is None else change(rows, end) for end, rows in enumerate(value))
 
 
-def members(ptr: Tensor) -> Tensor:
+def members(ptr: Tensor, num_nodes: int | None = None) -> Tensor:
     """Number of the graph every node belongs to: [0, 2, 3] -> [0, 0, 1]."""
     numbers = torch.arange(ptr.numel() - 1, device=ptr.device)
-    return numbers.repeat_interleave(ptr.diff())
+    return numbers.repeat_interleave(ptr.diff(), output_size=num_nodes)
 
 
 def select_nodes(parts: Parts, nodes: tuple[Tensor, Tensor]) -> Parts:

@@ -6,10 +6,11 @@ degrees, normalising coefficients). They are computed on demand, once, and kept 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -46,10 +47,14 @@ class Adjacency:
     def num_edges(self) -> int:
         return self.col.numel()
 
-    @cached_property
+    @property
     def degree(self) -> Tensor:
         """``[num_rows]`` number of edges in every row, in the dtype of ``rowptr``."""
-        return _build(self.rowptr.diff)
+        return self.rowptr.diff() if torch.compiler.is_compiling() else self._degree
+
+    @cached_property
+    def _degree(self) -> Tensor:
+        return build_apart(self.rowptr.diff)
 
     @cached_property
     def max_degree(self) -> int:
@@ -62,7 +67,7 @@ class Adjacency:
         The work of a row is its number of edges + 2. K does not depend on the number of threads,
         so neither does anything summed up chunk by chunk.
         """
-        return _build(self._cut)
+        return build_apart(self._cut)
 
     def _cut(self) -> Tensor:
         work = self.num_edges + 2 * self.num_rows
@@ -74,8 +79,25 @@ class Adjacency:
         return torch.searchsorted(done, steps[: count + 1] * work // count)
 
 
+class Address(NamedTuple):
+    """What an operator is given of a graph: enough to find its connectivity again.
+
+    A compiled program keeps no Python object, but the tensor it was called with is the same one in
+    every call. See :mod:`graphkit._compiled`.
+    """
+
+    edge_index: Tensor
+    num_src: int
+    num_dst: int
+    looped: bool = False  # with exactly one loop on every node
+    turned: bool = False  # all edges turned round, after that
+
+
 class Connectivity:
     """Checked edges, their orders, and a memory for whatever else follows from them.
+
+    While torch compiles or exports, edges are symbols: nothing is kept then, and orders come from
+    operators, which look into the memory when the compiled program runs.
 
     Args:
         edge_index: ``[2, E]`` int64, sources in row 0; owned, in range.
@@ -92,7 +114,7 @@ class Connectivity:
         bipartite: bool = False,
         undirected: bool | None = None,
     ) -> None:
-        self.edge_index = edge_index
+        self._edges = edge_index
         self.num_src = num_src
         self.num_dst = num_dst
         self.bipartite = bipartite
@@ -100,26 +122,57 @@ class Connectivity:
         self._memo: dict[Hashable, Any] = {}
         if undirected is not None:
             self._memo["undirected"] = undirected
+        self.address = Address(edge_index, num_src, num_dst)
+        if not torch.compiler.is_compiling() and owner(edge_index) is None:
+            _owners.put(edge_index, None, weakref.ref(self))
+
+    @property
+    def edge_index(self) -> Tensor:
+        return self._edges
+
+    @property
+    def num_edges(self) -> int:
+        return self._edges.size(1)
+
+    @property
+    def device(self) -> torch.device:
+        return self.address.edge_index.device
+
+    @property
+    def places(self) -> Tensor:
+        """``[2, num_edges]`` where the edge of every row of an edge attribute starts and ends."""
+        return self._edges
+
+    @cached_property
+    def node_sets(self) -> tuple[Tensor, Tensor]:
+        """``[num_src, 0]`` and ``[num_dst, 0]``: tensors that tell the sizes, and nothing else."""
+        device = self.edge_index.device
+        return torch.empty(self.num_src, 0, device=device), torch.empty(
+            self.num_dst, 0, device=device
+        )
 
     def memo(self, key: Hashable, build: Callable[[], T]) -> T:
         """The value kept under `key`, built at first use.
 
         Two threads that both find it missing both build it, and both get the one stored first.
         """
+        if torch.compiler.is_compiling():
+            return build()
         key = (self._turned, key)
         found = self._memo.get(key)
         if found is None:
-            found = self._memo.setdefault(key, _build(build))
+            found = self._memo.setdefault(key, build_apart(build))
         return found
 
     def reverse(self) -> Connectivity:
         """The same edges turned round. Both share one memory, so nothing is sorted twice."""
         turned = object.__new__(Connectivity)
-        turned.edge_index = self.memo("reverse", lambda: self.edge_index.flip(0))
+        turned._edges = self.memo("reverse", lambda: self.edge_index.flip(0))
         turned.num_src, turned.num_dst = self.num_dst, self.num_src
         turned.bipartite = self.bipartite
         turned._turned = not self._turned
         turned._memo = self._memo
+        turned.address = self.address._replace(turned=not self.address.turned)
         return turned
 
     @property
@@ -146,18 +199,27 @@ class Connectivity:
 
     @property
     def by_destination(self) -> Adjacency:
+        if torch.compiler.is_compiling():
+            return self._copied_order(1)
         return self.memo("by_destination", self._by_destination)
 
     @property
     def by_source(self) -> Adjacency:
+        if torch.compiler.is_compiling():
+            return self._copied_order(0)
         return self.memo("by_source", self._by_source)
+
+    def _copied_order(self, end: int) -> Adjacency:
+        sizes = (self.num_src, self.num_dst)
+        rowptr, col, edge, slot = torch.ops.graphkit.order(*self.address, end)
+        return Adjacency(rowptr, col, edge, slot, sizes[end], sizes[1 - end])
 
     def by_destination_and(self, label: Tensor, num_labels: int) -> Adjacency:
         """Edges sorted by destination and label, in row ``destination * num_labels + label``."""
         memory = self.memo("labels", IdentityMemory[Adjacency])
         found = memory.get(label, num_labels)
         if found is None:
-            found = _build(lambda: self._by_destination_and(label, num_labels))
+            found = build_apart(lambda: self._by_destination_and(label, num_labels))
             memory.put(label, num_labels, found)
         return found
 
@@ -184,7 +246,7 @@ class Connectivity:
         if key not in self._memo:
             sizes = (self.num_src, self.num_dst)
             rows, cols = self.edge_index[end], self.edge_index[1 - end]
-            order = _build(lambda: _sort(rows, cols, sizes[end], sizes[1 - end]))
+            order = build_apart(lambda: _sort(rows, cols, sizes[end], sizes[1 - end]))
             self._memo.setdefault(key, order)
         return self._memo[key]
 
@@ -217,6 +279,16 @@ class Connectivity:
         self.__init__(**state)
 
 
+# The connectivity that an edge_index belongs to.
+_owners: IdentityMemory[weakref.ref[Connectivity]] = IdentityMemory()
+
+
+def owner(edge_index: Tensor) -> Connectivity | None:
+    """The connectivity that holds this very tensor."""
+    found = _owners.get(edge_index, None)
+    return None if found is None else found()
+
+
 def _sort(rows: Tensor, cols: Tensor, num_rows: int, num_cols: int) -> Adjacency:
     """Sort edges by `rows`, equal ones in their old order. The slots are for the caller to set.
 
@@ -240,7 +312,14 @@ def _index_dtype(*counts: int) -> torch.dtype:
     return torch.int32 if max(counts) < 2**31 else torch.int64
 
 
-def _build(build: Callable[[], T]) -> T:
-    """Build outside inference mode: what is made in it can never be saved for a backward pass."""
+def build_apart(build: Callable[[], T]) -> T:
+    """Build outside inference mode and the transforms of torch.func.
+
+    What is made in the one can never be saved for a backward pass, what is made in the others ends
+    with them.
+    """
     with torch.inference_mode(False):
-        return build()
+        if not torch._C._are_functorch_transforms_active():
+            return build()
+        with torch._C._DisableFuncTorch():
+            return build()

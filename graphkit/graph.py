@@ -22,12 +22,14 @@ from graphkit._checks import (
     check_ptr,
     check_range,
     check_rows,
+    check_shape,
     describe,
     find_kind,
     find_sizes,
     spell_sizes,
 )
 from graphkit._foreign import (
+    Edges,
     Size,
     is_dgl,
     is_pyg_data,
@@ -42,8 +44,8 @@ from graphkit._foreign import (
 )
 from graphkit._memory import IdentityMemory
 from graphkit._parts import Parts
-from graphkit._self_loops import LoopedEdges
-from graphkit._structure import Adjacency, Connectivity
+from graphkit._self_loops import Looped, LoopedEdges
+from graphkit._structure import Adjacency, Connectivity, build_apart
 
 __all__ = ["Adjacency", "Graph", "SelfLoops", "as_graph"]
 
@@ -172,7 +174,7 @@ class Graph:
 
     @property
     def num_edges(self) -> int:
-        return self._connectivity.edge_index.size(1)
+        return self._connectivity.num_edges
 
     @property
     def num_src(self) -> int:
@@ -199,7 +201,7 @@ class Graph:
 
     @property
     def device(self) -> torch.device:
-        return self._connectivity.edge_index.device
+        return self._connectivity.device
 
     @property
     def by_destination(self) -> Adjacency:
@@ -254,6 +256,14 @@ class Graph:
         attributes, share it. It must not refer to the graph.
         """
         return self._connectivity.memo(("cached", key), build)
+
+    def _written_out(self) -> tuple[Graph, Tensor | None]:
+        """The graph with its edges one by one; which rows of edge attributes they have, if some
+        rows are vacant."""
+        if not isinstance(self._connectivity, Looped):
+            return self, None
+        connectivity, taken = self._connectivity.written_out()
+        return Graph._of(Parts(connectivity, {}, {}, None)), taken
 
     def reverse(self) -> Graph:
         """The graph with all edges turned round; attributes and sorted structures are shared."""
@@ -423,10 +433,13 @@ class Graph:
 
     def _members(self) -> Tensor:
         """``[num_nodes]`` graph number of every node."""
+        if torch.compiler.is_compiling():
+            return _parts.members(self.ptr, self.num_dst)
         found = vars(self).get("_batch")
         if found is None:
             with torch.inference_mode(False):
-                found = vars(self).setdefault("_batch", _parts.members(self.ptr))
+                members = _parts.members(self.ptr, self.num_dst)
+                found = vars(self).setdefault("_batch", members)
         return found
 
     def _check_apart(self, ptr: tuple[Tensor, Tensor]) -> None:
@@ -556,8 +569,12 @@ class SelfLoops:
     """
 
     def __init__(self, connectivity: Connectivity) -> None:
-        self._edges = LoopedEdges.of(connectivity)
-        self.graph = Graph._of(Parts(self._edges.connectivity, {}, {}, None))
+        if torch.compiler.is_compiling():
+            self._edges = looped = Looped(connectivity)
+        else:
+            self._edges = LoopedEdges.of(connectivity)
+            looped = self._edges.connectivity
+        self.graph = Graph._of(Parts(looped, {}, {}, None))
 
     def extend(self, value: Tensor, fill: float | Tensor = 1.0, keep: bool = True) -> Tensor:
         """An attribute of the edges, for the edges of `graph`.
@@ -570,6 +587,14 @@ class SelfLoops:
                 as graph attention wants it.
         """
         return self._edges.extend(value, fill, keep)
+
+    def listed(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """``edge_index`` of `graph`, and an attribute of its edges, with a row for each of them.
+
+        It makes a difference while torch compiles: attributes have vacant rows then.
+        """
+        graph, taken = self.graph._written_out()
+        return graph.edge_index, value if taken is None else value.index_select(0, taken)
 
 
 # Lets torch.load read saved graphs safely, that is with weights_only.
@@ -613,6 +638,8 @@ def as_graph(edge_index: Any, size: Size = None) -> Graph:
     """
     if isinstance(edge_index, Graph):
         return edge_index if size is None else _check_size(edge_index, size)
+    if torch.compiler.is_compiling() and isinstance(edge_index, Tensor):
+        return _symbolic(edge_index, size)
     if is_scipy(edge_index):
         return _read_matrix(edge_index, size)
     if is_dgl(edge_index):
@@ -621,9 +648,25 @@ def as_graph(edge_index: Any, size: Size = None) -> Graph:
     if graph is None:
         if is_pyg_data(edge_index):
             return _read_data(edge_index, size)
-        graph = _read_graph(edge_index, size)
+        graph = build_apart(lambda: _read_graph(edge_index, size))
         _known.put(edge_index, size, graph)
     return _with_values(graph, edge_index) if is_sparse(edge_index) else graph
+
+
+def _symbolic(edge_index: Tensor, size: Size) -> Graph:
+    """A Graph of edges that torch compiles for; operators check them when they first meet them."""
+    if edge_index.layout != torch.strided:
+        raise TypeError(
+            "edge_index: expected a Graph or a dense tensor under torch.compile and torch.export, "
+            f"got one of {edge_index.layout}"
+        )
+    edges = check_shape(edge_index).to(torch.int64)
+    sizes = join_sizes(Edges(edges), size)
+    if sizes is None:
+        sizes = int(edges.max()) + 1
+    num_src, num_dst = sizes if isinstance(sizes, tuple) else (sizes, sizes)
+    connectivity = Connectivity(edges, num_src, num_dst, isinstance(sizes, tuple))
+    return Graph._of(Parts(connectivity, {}, {}, None))
 
 
 def _read_graph(source: Any, size: Size) -> Graph:
@@ -686,3 +729,6 @@ def _check_size(graph: Graph, size: Size) -> Graph:
         own = (graph.num_src, graph.num_dst)
         raise ValueError(f"size: expected {own} as the Graph says, got {size}")
     return graph
+
+
+from graphkit import _compiled  # noqa: E402, F401  (it stands on what is above)

@@ -115,6 +115,8 @@ class Fused:
 
     def __call__(self, graph: Structure, leaves: Sequence[Tensor], scalars: Sequence[float]):
         """The aggregations' results, ``[rows, features]`` each, for leaves of the same form."""
+        if torch._C._are_functorch_transforms_active():
+            return self.evaluate(graph, leaves, scalars)  # torch.func follows plain torch only
         if torch.is_grad_enabled() and any(t.requires_grad for t in leaves):
             return _Function.apply(self, graph, tuple(scalars), *leaves)
         return self.forward(graph, leaves, scalars)[0]
@@ -454,7 +456,9 @@ class _Function(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         kept = dict(zip(ctx.kept, ctx.saved_tensors, strict=True))
         if torch.is_grad_enabled():  # a derivative of the derivative is wanted
-            found = _differentiable(ctx, kept, gradients)
+            found = differentiable(
+                ctx.fused, ctx.graph, ctx.scalars, ctx.shapes, kept, gradients, ctx.needed
+            )
         else:
             gradients = tuple(g.contiguous() for g in gradients)
             found = ctx.fused.backward(
@@ -463,23 +467,30 @@ class _Function(torch.autograd.Function):
         return None, None, None, *found
 
 
-def _differentiable(
-    ctx: Any, kept: dict[tuple[str, int], Tensor], gradients: Sequence[Tensor]
+def differentiable(
+    fused: Fused,
+    graph: Structure,
+    scalars: Sequence[float],
+    shapes: Sequence[torch.Size],
+    kept: dict[tuple[str, int], Tensor],
+    gradients: Sequence[Tensor],
+    needed: Sequence[bool],
 ) -> list[Tensor | None]:
     """The backward pass by the reference, to be derived again.
 
     A leaf that was not kept has no influence on the gradients: zeros stand for it.
     """
+    device = graph.edge_index.device
     leaves = []
-    for k, (shape, need) in enumerate(zip(ctx.shapes, ctx.needed, strict=True)):
+    for k, (shape, need) in enumerate(zip(shapes, needed, strict=True)):
         leaf = kept.get(("leaf", k))
         if leaf is None:
-            leaf = gradients[0].new_zeros(shape, dtype=ctx.fused.dtype).requires_grad_(need)
+            leaf = torch.zeros(shape, dtype=fused.dtype, device=device, requires_grad=need)
         leaves.append(leaf)
-    outs = ctx.fused.evaluate(ctx.graph, leaves, ctx.scalars)
-    wanted = [leaf for leaf, need in zip(leaves, ctx.needed, strict=True) if need]
+    outs = fused.evaluate(graph, leaves, scalars)
+    wanted = [leaf for leaf, need in zip(leaves, needed, strict=True) if need]
     found = iter(torch.autograd.grad(outs, wanted, gradients, create_graph=True, allow_unused=True))
-    return [next(found) if need else None for need in ctx.needed]
+    return [next(found) if need else None for need in needed]
 
 
 def degree(graph: Structure, dtype: torch.dtype) -> Tensor:

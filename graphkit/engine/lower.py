@@ -118,7 +118,8 @@ class Kernel:
     scalars: list[float | Callable[[Run], float]]
 
     def __call__(self, run: Run) -> list[Tensor]:
-        leaves = [run.read(source) for source in self.sources]
+        # Autocast may have made narrower what plain torch computed.
+        leaves = [run.read(source).to(self.fused.dtype) for source in self.sources]
         scalars = [s(run) if callable(s) else s for s in self.scalars]
         return self.fused(run.graph, leaves, scalars)
 

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from graphkit._compiled import ADDRESS, graph_at
 from graphkit._memory import IdentityMemory
-from graphkit._structure import Adjacency
+from graphkit._structure import Address, Adjacency, build_apart
 from graphkit.engine import reference, traced
 from graphkit.engine.devices import has_kernels
 from graphkit.engine.expression import Leaf, Program
@@ -20,6 +21,7 @@ from graphkit.engine.fused import Aggregation, Fused, reduction
 from graphkit.graph import Graph
 
 T = TypeVar("T")
+NARROW = (torch.bfloat16, torch.float16)  # what is summed in float32
 
 
 def kernels_wanted() -> bool:
@@ -35,6 +37,11 @@ def runs_on_kernels(tensor: Tensor) -> bool:
     return has_kernels(tensor) and kernels_wanted()
 
 
+def _to_be_widened(x: Tensor) -> bool:
+    """Whether plain torch would sum a tensor in a narrow dtype."""
+    return x.dtype in NARROW and (torch.compiler.is_compiling() or not runs_on_kernels(x))
+
+
 class Segments:
     """The part of a graph that a reduction needs: which edges end where."""
 
@@ -46,8 +53,7 @@ class Segments:
 
     def cached(self, key: Hashable, build: Callable[[], T]) -> T:
         if key not in self._memo:
-            with torch.inference_mode(False):  # what is made in it serves no backward pass
-                self._memo[key] = build()
+            self._memo[key] = build_apart(build)
         return self._memo[key]
 
     @property
@@ -67,10 +73,16 @@ class Segments:
 _known: IdentityMemory[Segments] = IdentityMemory()
 
 
-def remember(index: Tensor, graph: Graph) -> Tensor:
+def destination(graph: Graph) -> Tensor:
+    """Row 1 of edge_index; the same tensor every time, so that what is derived from it is kept."""
+    if torch.compiler.is_compiling():
+        return torch.ops.graphkit.destination(*graph._connectivity.address)
+    return graph.cached("destination", lambda: _remembered(graph.edge_index[1], graph))
+
+
+def _remembered(index: Tensor, graph: Graph) -> Tensor:
     """Let reductions over ``index``, the graph's destinations, use the graph's own order."""
-    if not torch.compiler.is_compiling():
-        _known.put(index, graph.num_dst, Segments(graph.by_destination))
+    _known.put(index, graph.num_dst, Segments(graph.by_destination))
     return index
 
 
@@ -93,7 +105,7 @@ def segments(index: Tensor | None, ptr: Tensor | None, num: int | None) -> Segme
         num = int(index.max()) + 1 if index.numel() else 0
     found = _known.get(index, num)
     if found is None:
-        found = _sorted(index, num)
+        found = build_apart(lambda: _sorted(index, num))
         _known.put(index, num, found)
     return found
 
@@ -140,6 +152,8 @@ def segment_reduce(
         dim_size: number of segments.
         reduce: sum, mean, max, min, var or std. Of equal entries the first wins in max and min.
     """
+    if _to_be_widened(x):
+        return segment_reduce(x.float(), index, ptr, dim_size, dim, reduce).to(x.dtype)
     if torch.compiler.is_compiling() and index is not None and dim_size is not None:
         rows = x.movedim(dim, 0)
         flat = rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))
@@ -167,6 +181,8 @@ def segment_softmax(
     """exp(src) over its sum within every segment, along ``dim``."""
     if isinstance(src, traced.Traced):
         return traced.softmax(src, index, ptr, num_nodes, dim)
+    if _to_be_widened(src):
+        return segment_softmax(src.float(), index, ptr, num_nodes, dim).to(src.dtype)
     if torch.compiler.is_compiling() and index is not None and num_nodes is not None:
         rows = src.movedim(dim, 0)
         flat = rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))
@@ -198,6 +214,20 @@ def _check_rows(rows: Tensor, order: Segments) -> None:
 
 
 # Schemas are spelt out: torch 2.4 does not read annotations that are strings.
+@torch.library.custom_op("graphkit::destination", mutates_args=(), schema=f"({ADDRESS}) -> Tensor")
+def _destination(
+    edge_index: Tensor, num_src: int, num_dst: int, looped: bool, turned: bool
+) -> Tensor:
+    """A copy, whose order is known."""
+    graph = graph_at(Address(edge_index, num_src, num_dst, looped, turned))
+    return _remembered(graph.edge_index[1].clone(), graph)
+
+
+@_destination.register_fake
+def _(edge_index: Tensor, num_src: int, num_dst: int, looped: bool, turned: bool) -> Tensor:
+    return edge_index.new_empty(edge_index.size(1))
+
+
 @torch.library.custom_op(
     "graphkit::segment_sum",
     mutates_args=(),

@@ -118,13 +118,13 @@ def _serve(
 ) -> Tensor | None:
     if torch.compiler.is_compiling() or not kernels_wanted():
         return None
-    arguments = _arguments(layer, step, graph, values)
+    arguments = arguments_of(layer, step, graph, values)
     if arguments is None:
         return None
-    tensors = {a.name: _value(values, a) for a in arguments if a.side is not None}
+    tensors = {a.name: value_of(values, a) for a in arguments if a.side is not None}
     if any(tensor.numel() == 0 and 0 in tensor.shape[1:] for tensor in tensors.values()):
         return None  # no features
-    if not _have_kernels(graph, tensors.values(), edge_mask):
+    if not on_kernels(graph, tensors.values(), edge_mask):
         return None
     plan = _plan(layer, step, arguments, tensors, values, edge_mask is not None, reductions)
     if plan.stages is None:
@@ -221,7 +221,7 @@ def _explained(layer: Any) -> str:
 # ------------------------------------------------------------------ the call
 
 
-def _arguments(
+def arguments_of(
     layer: Any, step: str, graph: Graph, values: dict[str, Any]
 ) -> list[_Argument] | None:
     """The arguments of a step; None if one of them has no place in a kernel."""
@@ -251,14 +251,14 @@ def _arguments(
     return found
 
 
-def _value(values: dict[str, Any], argument: _Argument) -> Any:
+def value_of(values: dict[str, Any], argument: _Argument) -> Any:
     value = values[argument.stem]
     if argument.row is not None and isinstance(value, (tuple, list)):
         return value[argument.row]
     return value
 
 
-def _have_kernels(graph: Graph, tensors: Any, edge_mask: Tensor | None) -> bool:
+def on_kernels(graph: Graph, tensors: Any, edge_mask: Tensor | None) -> bool:
     """Whether all of a call's tensors are where the graph is, in a form that kernels read."""
     device = graph.edge_index.device
     for tensor in (*tensors, *(() if edge_mask is None else (edge_mask,))):
@@ -286,14 +286,14 @@ def _plan(
         tuple(
             (a.name, a.side, tensors[a.name].shape[a.side != "p" :], tensors[a.name].dtype)
             if a.side is not None
-            else (a.name, _hashable(_value(values, a)))
+            else (a.name, _hashable(value_of(values, a)))
             for a in arguments
         ),
     )
     plans: dict[Any, Plan] = layer.__dict__.setdefault("_plans", {})
     plan = plans.get(key)
     if plan is None or not plan.holds():
-        plain = {a.name: _value(values, a) for a in arguments if a.side is None}
+        plain = {a.name: value_of(values, a) for a in arguments if a.side is None}
         sides = {a.name: a.side for a in arguments if a.side is not None}
         for parameter in layer._parameters_of[step]:
             known = parameter.name in tensors or parameter.name in plain
@@ -301,7 +301,7 @@ def _plan(
                 if parameter.default is parameter.empty:
                     return Plan(f"{parameter.name} is missing")
                 plain[parameter.name] = parameter.default
-        plan = plans[key] = _make(layer, step, {**plain, **tensors}, sides, masked, reductions)
+        plan = plans[key] = make(layer, step, {**plain, **tensors}, sides, masked, reductions)
     return plan
 
 
@@ -317,7 +317,7 @@ def _hashable(value: Any) -> Any:
     return value
 
 
-def _make(
+def make(
     layer: Any,
     step: str,
     values: dict[str, Any],
@@ -412,7 +412,7 @@ def _run(plan: Plan, run: Run, reductions: Sequence[Reduction]) -> Tensor:
     on_edges = reductions[0].name == "edge"
     ranges = [] if on_edges else _ranges(graph, plan.stages.edge_bytes)
     if len(ranges) < 2:
-        return _outcome(plan, run, reductions)
+        return outcome(plan, run, reductions)
     # Values on the nodes are computed once for all parts; those on the edges part by part, and
     # again in the backward pass instead of being kept.
     on_nodes = [source for source in plan.sources() if source.side in ("i", "j")]
@@ -424,7 +424,7 @@ def _run(plan: Plan, run: Run, reductions: Sequence[Reduction]) -> Tensor:
             inner = _part(plan, run, first, last)
             for source, value in zip(on_nodes, values, strict=True):
                 inner.memo[id(source)] = value[first:last] if source.side == "i" else value
-            return _outcome(plan, inner, reductions)
+            return outcome(plan, inner, reductions)
 
         outs.append(checkpoint(part, *tensors, use_reentrant=False))
     return torch.cat(outs)
@@ -443,7 +443,7 @@ def _part(plan: Plan, run: Run, first: int, last: int) -> Run:
     return Run(graph, values, run.stages, mask, run.temperatures)
 
 
-def _outcome(plan: Plan, run: Run, reductions: Sequence[Reduction]) -> Tensor:
+def outcome(plan: Plan, run: Run, reductions: Sequence[Reduction]) -> Tensor:
     graph, count = run.graph, len(reductions)
     results = [kernel(run) for kernel in plan.kernels]
     outs = []

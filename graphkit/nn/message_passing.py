@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from graphkit.engine import ops, plan
+from graphkit.engine import compiled, ops, plan
+from graphkit.engine.ops import destination
 from graphkit.graph import Graph, SelfLoops, as_graph
 from graphkit.nn.aggr import Aggregation, aggregation
 
@@ -146,16 +147,24 @@ class MessagePassing(nn.Module):
             ValueError: a node tensor or the messages do not fit the graph.
         """
         edges = self._edges(edge_index, size, kwargs, _PROPAGATE)
-        out = plan.propagate(self, edges.graph, edges.values, edges.mask, self._reductions())
+        narrow = edges.widen() if torch.compiler.is_compiling() else None
+        path = compiled if torch.compiler.is_compiling() else plan
+        out = path.propagate(self, edges.graph, edges.values, edges.mask, self._reductions())
         if out is None:
             out = self._gather_and_reduce(edges)
+        if narrow is not None and isinstance(out, Tensor):
+            out = out.to(narrow)
         return self.update(out, **edges.arguments("update", skip=1))
 
     def edge_updater(self, edge_index: Any, size: Any = None, **kwargs: Any) -> Any:
         """Call :meth:`edge_update` with its arguments taken from the edges' ends."""
         edges = self._edges(edge_index, size, kwargs, _EDGE_UPDATER)
-        out = plan.edge_values(self, edges.graph, edges.values)
-        return self.edge_update(**edges.arguments("edge_update")) if out is None else out
+        path = compiled if torch.compiler.is_compiling() else plan
+        out = path.edge_values(self, edges.graph, edges.values)
+        if out is None:
+            edges = edges.written_out()
+            out = edges.placed(self.edge_update(**edges.arguments("edge_update")))
+        return out
 
     def graph_of(self, edge_index: Any, size: Any = None, *values: Any) -> Graph:
         """The Graph that :meth:`propagate` makes of these: sizes it is not told come from `values`.
@@ -179,7 +188,8 @@ class MessagePassing(nn.Module):
             for row, end in enumerate(ends if self.flow == "source_to_target" else ends[::-1]):
                 if found[row] is None and isinstance(end, Tensor) and end.dim() > self._first_dim:
                     found[row] = end.size(self.node_dim)
-        if type(edge_index) is Tensor and edge_index.layout == torch.strided:
+        plain = isinstance(edge_index, Tensor) and not hasattr(edge_index, "as_tensor")
+        if plain and edge_index.layout == torch.strided:
             # It does not tell sizes itself; as in PyG, one side counts for the other too.
             found = [found[1] if found[0] is None else found[0], found[1]]
             found[1] = found[0] if found[1] is None else found[1]
@@ -207,6 +217,7 @@ class MessagePassing(nn.Module):
             message = part.masked(part.checked(message))
             return self.aggregate(message, **part.arguments("aggregate", skip=1))
 
+        edges = edges.written_out()
         ranges = []
         if edges.divisible():
             ranges = plan.row_ranges(self, edges.graph, edges.bytes_per_edge())
@@ -254,6 +265,58 @@ class _Edges:
         self.given = graph
         # From here on messages run from row 0 to row 1.
         self.graph = graph.reverse() if layer.flow == "target_to_source" else graph
+        self.taken: Tensor | None = None
+        self.num_rows = graph.num_edges
+
+    def widen(self) -> torch.dtype | None:
+        """Under autocast, take the message's tensors to float32, for operators that read no other.
+
+        Returns:
+            The dtype that the result gets: that of the tensors, if all of them came narrow.
+        """
+        if not torch.is_autocast_enabled(self.graph.device.type):
+            return None
+        found = set()
+
+        def wide(value: Any) -> Any:
+            if isinstance(value, (tuple, list)):
+                return tuple([wide(end) for end in value])
+            if not isinstance(value, Tensor) or not value.is_floating_point():
+                return value
+            found.add(value.dtype)
+            return value.float() if value.dtype in ops.NARROW else value
+
+        asked = {p.name for p in self.layer._parameters_of["message"]}
+        for name, value in self.values.items():
+            if name in asked or f"{name}_i" in asked or f"{name}_j" in asked:
+                self.values[name] = wide(value)
+        narrow = found.pop() if len(found) == 1 else None
+        return narrow if narrow in ops.NARROW else None
+
+    def written_out(self) -> _Edges:
+        """The edges one by one, where attributes of theirs may have vacant rows."""
+        given, taken = self.given._written_out()
+        if taken is None:
+            return self
+        mask = None if self.mask is None else self.mask.index_select(0, taken)
+        values = dict(self.values)
+        for name, value in values.items():
+            at_ends = name in self.layer._asked_of[_PROPAGATE].ends
+            if isinstance(value, Tensor) and not at_ends and self._is_of_edges(value):
+                values[name] = value.index_select(0, taken)
+        edges = _Edges(self.layer, given, values, mask)
+        edges.taken, edges.num_rows = taken, self.num_rows
+        return edges
+
+    def placed(self, value: Any) -> Any:
+        """What was computed for every edge, in the rows that it has."""
+        if self.taken is None or not isinstance(value, Tensor):
+            return value
+        rows = value.new_zeros(self.num_rows, *value.shape[1:])
+        return rows.index_copy(0, self.taken, value)
+
+    def _is_of_edges(self, value: Tensor) -> bool:
+        return value.dim() > 0 and value.size(0) == self.graph.num_edges
 
     def check(self, ends: list[str]) -> None:
         sizes, dim = (self.graph.num_src, self.graph.num_dst), self.layer.node_dim
@@ -357,9 +420,7 @@ class _Edges:
                 source, destination = _pair(value)
                 if isinstance(destination, Tensor):
                     values[name] = source, destination[first:last]
-            elif (
-                isinstance(value, Tensor) and value.dim() and value.size(0) == self.graph.num_edges
-            ):
+            elif isinstance(value, Tensor) and self._is_of_edges(value):
                 values[name] = value.index_select(0, edge)
         part = copy.copy(self)
         part.graph = graph
@@ -378,9 +439,11 @@ def _pair(value: Any) -> Any:
     return value if isinstance(value, (tuple, list)) else (value, value)
 
 
-def destination(graph: Graph) -> Tensor:
-    """Row 1 of edge_index; the same tensor every time, so that what is derived from it is kept."""
-    return graph.cached("destination", lambda: ops.remember(graph.edge_index[1], graph))
+def reduce_edges(graph: Graph, value: Tensor, reduce: str) -> Tensor:
+    """Values of the edges ``[E, ...]`` reduced over those that come into every node."""
+    if torch.compiler.is_compiling():
+        return compiled.reduce_edges(graph, value, reduce)
+    return ops.segment_reduce(value, destination(graph), None, graph.num_dst, 0, reduce)
 
 
 def _read_signatures(cls: type[MessagePassing]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphkit.engine import ops
 from graphkit.graph import Graph, SelfLoops
+from graphkit.nn.message_passing import reduce_edges
 
 
 def pair_of(x: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
@@ -66,21 +66,26 @@ def add_loops(
     return loops, loops.extend(edge_attr, fill, keep=False)
 
 
-def edges_of(graph: Graph | SelfLoops) -> Tensor:
-    """``[2, E']``: the edges that were attended over."""
-    return (graph.graph if isinstance(graph, SelfLoops) else graph).edge_index
+def attended(graph: Graph | SelfLoops, weight: Any) -> tuple[Tensor, Tensor]:
+    """``[2, E']``: the edges that were attended over, and their ``[E', heads]`` attention."""
+    return graph.listed(weight) if isinstance(graph, SelfLoops) else (graph.edge_index, weight)
 
 
 def _reduced(graph: Graph, edge_attr: Tensor, reduce: str) -> Tensor:
     """For every loop: `edge_attr` reduced over the edges that come into its node from others."""
-    no_loop, index = graph.cached("no_loop", lambda: _without_loops(graph))
-    rows = edge_attr.index_select(0, no_loop)
-    reduced = ops.segment_reduce(rows, index, None, graph.num_dst, 0, reduce)
+    if reduce not in _NEUTRAL:
+        raise ValueError(f"fill_value: expected a number or one of {[*_NEUTRAL]}, got {reduce!r}")
+    source, destination = graph.edge_index
+    is_loop = (source == destination).view(-1, *[1] * (edge_attr.dim() - 1))
+    others = torch.where(is_loop, _NEUTRAL[reduce], edge_attr)
+    reduced = reduce_edges(graph, others, "sum" if reduce == "mean" else reduce)
+    count = reduce_edges(graph, (~is_loop).to(edge_attr.dtype), "sum")
+    if reduce == "mean":
+        reduced = reduced / count.clamp(min=1)
+    elif reduce != "sum":
+        reduced = torch.where(count > 0, reduced, 0.0)
     return reduced[: min(graph.num_src, graph.num_dst)]
 
 
-def _without_loops(graph: Graph) -> tuple[Tensor, Tensor]:
-    """The edges that are no loops, and where they end."""
-    source, destination = graph.edge_index
-    no_loop = (source != destination).nonzero().view(-1)
-    return no_loop, destination.index_select(0, no_loop)
+# What an edge that is left out counts for.
+_NEUTRAL = {"sum": 0.0, "mean": 0.0, "max": -torch.inf, "min": torch.inf}

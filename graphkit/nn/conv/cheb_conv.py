@@ -8,14 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graphkit.engine import ops
 from graphkit.graph import Graph
 from graphkit.nn.conv.joint import joint
 from graphkit.nn.conv.normalized import graph_for, weight_for
 from graphkit.nn.conv.order import commutes, narrows
 from graphkit.nn.inits import zeros
 from graphkit.nn.linear import Linear
-from graphkit.nn.message_passing import MessagePassing, destination
+from graphkit.nn.message_passing import MessagePassing, reduce_edges
 
 NORMALIZATIONS = (None, "sym", "rw")
 
@@ -149,9 +148,7 @@ def _laplacian(graph: Graph, weight: Tensor, kind: str | None) -> tuple[Tensor, 
     """An entry for every edge, 0 for self-loops, and the diagonal."""
     source, target = graph.edge_index
     weight = weight.masked_fill(source == target, 0.0)
-    degree = ops.segment_reduce(
-        weight, destination(graph.reverse()), None, graph.num_nodes, 0, "sum"
-    )
+    degree = reduce_edges(graph.reverse(), weight, "sum")
     if kind is None:
         return -weight, degree
     alone = degree == 0  # its inverse has no derivative, so it is set aside first

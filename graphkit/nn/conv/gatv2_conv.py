@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.nn.conv.attention import add_loops, column, edges_of, pair_of
+from graphkit.nn.conv.attention import add_loops, attended, column, pair_of
 from graphkit.nn.inits import glorot, zeros
 from graphkit.nn.linear import Linear
 from graphkit.nn.message_passing import MessagePassing, softmax
@@ -131,7 +131,7 @@ class GATv2Conv(MessagePassing):
             out = out + self.res(root)
         if self.bias is not None:
             out = out + self.bias
-        return (out, (edges_of(graph), weight)) if return_attention_weights else out
+        return (out, attended(graph, weight)) if return_attention_weights else out
 
     def edge_update(
         self,

@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.engine import ops
+from graphkit._compiled import ADDRESS, graph_at, loops_at
+from graphkit._structure import Address
 from graphkit.graph import Graph, SelfLoops, as_graph
 from graphkit.nn.conv.order import commutes, narrows
 from graphkit.nn.inits import zeros
 from graphkit.nn.linear import Linear, is_lazy
-from graphkit.nn.message_passing import MessagePassing, destination
+from graphkit.nn.message_passing import MessagePassing, reduce_edges
 
 
 def gcn_norm(
@@ -87,8 +88,13 @@ def _normalized(
         return coefficients(torch.ones(graph.num_edges, dtype=dtype, device=graph.device))
 
     if weight is None:
-        key = ("gcn_norm", fill, add_self_loops, end, dtype)
-        found = graph.cached(key, of_edges_alone)
+        if torch.compiler.is_compiling():
+            edges = graph.self_loops.graph if add_self_loops else graph
+            address = edges._connectivity.address
+            found = torch.ops.graphkit.gcn_norm(*address, edges.num_edges, fill, end, dtype)
+        else:
+            key = ("gcn_norm", fill, add_self_loops, end, dtype)
+            found = graph.cached(key, of_edges_alone)
     else:
         found = coefficients(weight)
     return graph.self_loops if add_self_loops else graph, found
@@ -96,11 +102,50 @@ def _normalized(
 
 def _symmetric(graph: Graph, weight: Tensor, end: int) -> Tensor:
     """Every weight over the root of the degrees at both ends; degrees are counted at `end`."""
-    index = destination(graph if end == 1 else graph.reverse())
-    degree = ops.segment_reduce(weight, index, None, graph.num_nodes, 0, "sum")
+    degree = reduce_edges(graph if end == 1 else graph.reverse(), weight, "sum")
     alone = degree == 0  # its root has no derivative, so it is set aside first
     scale = degree.masked_fill(alone, 1.0).pow(-0.5).masked_fill(alone, 0.0)
-    return scale[graph.edge_index[0]] * weight * scale[graph.edge_index[1]]
+    source, destination = graph._connectivity.places
+    return scale[source] * weight * scale[destination]
+
+
+@torch.library.custom_op(
+    "graphkit::gcn_norm",
+    mutates_args=(),
+    schema=f"({ADDRESS}, SymInt places, float fill, int end, ScalarType dtype) -> Tensor",
+)
+def _gcn_norm(
+    edge_index: Tensor,
+    num_src: int,
+    num_dst: int,
+    looped: bool,
+    turned: bool,
+    places: int,
+    fill: float,
+    end: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    """For compiled programs: a copy of the coefficients that are kept with the graph."""
+    address = Address(edge_index, num_src, num_dst, False, turned)
+    flow = "source_to_target" if end == 1 else "target_to_source"
+    _, found = _normalized(graph_at(address), None, fill == 2.0, looped, flow, dtype)
+    taken = loops_at(address).taken if looped else None
+    return found.clone() if taken is None else found.new_zeros(places).index_copy(0, taken, found)
+
+
+@_gcn_norm.register_fake
+def _(
+    edge_index: Tensor,
+    num_src: int,
+    num_dst: int,
+    looped: bool,
+    turned: bool,
+    places: int,
+    fill: float,
+    end: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    return edge_index.new_empty(places, dtype=dtype)
 
 
 class GCNConv(MessagePassing):

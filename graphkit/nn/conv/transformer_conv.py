@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphkit.graph import Graph
-from graphkit.nn.conv.attention import column, edges_of, pair_of
+from graphkit.nn.conv.attention import attended, column, pair_of
 from graphkit.nn.linear import Linear
 from graphkit.nn.message_passing import MessagePassing, softmax
 
@@ -115,7 +115,7 @@ class TransformerConv(MessagePassing):
         out = out.flatten(1) if self.concat else out.mean(1)
         if self.root_weight:
             out = self._join(out, self.lin_skip(root))
-        return (out, (edges_of(graph), weight)) if return_attention_weights else out
+        return (out, attended(graph, weight)) if return_attention_weights else out
 
     def edge_update(
         self,
