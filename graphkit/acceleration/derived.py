@@ -115,7 +115,8 @@ def _is_constant(key: Any) -> bool:
 
 # ------------------------------------------------------------------ graphs
 
-_graphs: IdentityMemory[list[Graph]] = IdentityMemory()
+_graphs: IdentityMemory[Graph] = IdentityMemory()
+_parts: IdentityMemory[list[Graph]] = IdentityMemory()
 
 
 def graph_of(edge_index: Tensor, size: tuple[int, int], root: Tensor | None) -> Graph:
@@ -128,9 +129,17 @@ def graph_of(edge_index: Tensor, size: tuple[int, int], root: Tensor | None) -> 
     """
     if root is None or root is edge_index or not (_is_plain(edge_index) and _is_plain(root)):
         return as_graph(edge_index, size)
-    known = _graphs.get(root, size)
+    graph = _graphs.get(edge_index, size)
+    if graph is None:
+        graph = _part_of(root, edge_index, size)
+        _graphs.put(edge_index, size, graph)
+    return graph
+
+
+def _part_of(root: Tensor, edge_index: Tensor, size: tuple[int, int]) -> Graph:
+    known = _parts.get(root, size)
     if known is None:
-        _graphs.put(root, size, known := [])
+        _parts.put(root, size, known := [])
     for graph in known:
         if graph.num_edges == edge_index.size(1) and torch.equal(graph.edge_index, edge_index):
             return graph
@@ -161,7 +170,7 @@ def _softmax(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 @functools.cache
-def _substitutes() -> dict[Any, Callable[..., Any]]:
+def substitutes() -> dict[Any, Callable[..., Any]]:
     from torch_geometric import utils
     from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
@@ -175,13 +184,13 @@ def _substitutes() -> dict[Any, Callable[..., Any]]:
     return {**{f: found_again(f) for f in derived}, utils.softmax: _softmax(utils.softmax)}
 
 
-def rebound(function: FunctionType) -> FunctionType | None:
-    """The same function, with these stand-ins in its own globals; None if it uses none of them."""
+def rebound(function: FunctionType, substitutes: dict[Any, Any]) -> FunctionType | None:
+    """The same function, with stand-ins in its own globals; None if it uses nothing of theirs."""
     stand_ins = {}
     for name in function.__code__.co_names:
         value = function.__globals__.get(name)
-        if isinstance(value, FunctionType) and value in _substitutes():
-            stand_ins[name] = _substitutes()[value]
+        if isinstance(value, FunctionType) and value in substitutes:
+            stand_ins[name] = substitutes[value]
     if not stand_ins:
         return None
     twin = FunctionType(

@@ -9,7 +9,6 @@ is none for the engine, PyTorch Geometric's own ``propagate`` serves.
 from __future__ import annotations
 
 import contextlib
-import copyreg
 import dis
 import functools
 import inspect
@@ -24,8 +23,9 @@ from torch import Tensor, nn
 
 from graphkit.acceleration.aggregations import Aggregated
 from graphkit.acceleration.deferred import Deferred, settled
-from graphkit.acceleration.derived import graph_of, rebound
+from graphkit.acceleration.derived import graph_of, rebound, substitutes
 from graphkit.acceleration.rewrites import rewritten
+from graphkit.acceleration.swap import Swapped, once, paths_of, subclass, swap, swap_back, took
 from graphkit.engine import ops, plan
 from graphkit.graph import Graph
 from graphkit.nn.message_passing import destination
@@ -34,18 +34,6 @@ from graphkit.nn.message_passing import destination
 _SPECIAL = plan.STRUCTURE | {"adj_t"}
 # What the engine has no stand-in for.
 _NOT_TRACED = {"edge_index", "edge_index_j", "size", "adj_t"}
-_STATE = "_graphkit"  # in a layer's attributes: what it keeps for the time it is accelerated
-_KEPT = (_STATE, "_plans")
-
-
-@dataclass
-class State:
-    """What an accelerated layer remembers."""
-
-    paths: dict[str, None] = field(default_factory=dict)  # that its calls took, in order
-
-    def took(self, path: str) -> None:
-        self.paths[path] = None
 
 
 @dataclass
@@ -68,6 +56,8 @@ _calls: ContextVar[_Call | None] = ContextVar("graphkit_acceleration_call", defa
 
 
 # ------------------------------------------------------------------ taking and leaving a layer
+
+__all__ = ["accelerate_layer", "is_accelerated", "is_layer", "paths_of", "restore_layer"]
 
 
 def is_layer(module: nn.Module) -> bool:
@@ -107,12 +97,11 @@ def accelerate_layer(layer: Any) -> str | None:
     if reason is not None:
         return reason
     try:
-        layer.__class__ = accelerated_class(type(layer))
+        swap(layer, accelerated_class(type(layer)))
     except TypeError as error:  # a class that does not let itself be subclassed
         return f"cannot be given another class: {error}"
     if not layer.explain and layer.decomposed_layers == 1:
         vars(layer).pop("propagate", None)  # what PyTorch Geometric leaves there is the class's own
-    vars(layer)[_STATE] = State()
     return None
 
 
@@ -122,42 +111,25 @@ def restore_layer(layer: Any) -> None:
     bound = vars(layer).get("propagate")
     if isinstance(bound, MethodType) and bound.__func__ is _Accelerated.propagate:
         del vars(layer)["propagate"]
-    layer.__class__ = layer._plain
-    for name in _KEPT:
-        vars(layer).pop(name, None)
+    swap_back(layer)
 
 
-def paths_of(layer: Any) -> list[str]:
-    return list(vars(layer)[_STATE].paths)
-
-
-def accelerated_class(plain: type) -> type:
-    """The accelerated subclass of a class of layers, kept with it."""
-    known = vars(plain).get("_graphkit_accelerated")
-    if known is None:
-        again: dict[str, Any] = {}
-        for name in dir(plain):
-            member = inspect.getattr_static(plain, name)
-            if isinstance(member, FunctionType):
-                twin = rebound(member)
-                if twin is not None:
-                    again[name] = twin
-        like: dict[str, Any] = {
-            "__module__": plain.__module__,
-            "__qualname__": plain.__qualname__,
-            "__doc__": plain.__doc__,
-        }
-        make = type(plain)
-        base = make(plain.__name__, (plain,), {**like, **again})
-        own = {
-            "_plain": plain,
-            "_messages": {},
-            "_jinja_propagate": _Accelerated.propagate,  # put back after an explanation
-            "forward": _forward_of(base.forward),
-        }
-        known = make(plain.__name__, (_Accelerated, base), {**like, **own})
-        plain._graphkit_accelerated = known  # type: ignore[attr-defined]
-    return known
+@once
+def accelerated_class(plain: Any) -> type:
+    again = {}
+    for name in dir(plain):
+        member = inspect.getattr_static(plain, name)
+        twin = rebound(member, substitutes()) if isinstance(member, FunctionType) else None
+        if twin is not None:
+            again[name] = twin
+    return subclass(
+        plain,
+        (_Accelerated, subclass(plain, (plain,), accelerated_class, **again)),
+        accelerated_class,
+        forward=_forward_of(again.get("forward", plain.forward)),
+        _messages={},
+        _jinja_propagate=_Accelerated.propagate,  # put back after an explanation
+    )
 
 
 def _forward_of(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -204,16 +176,15 @@ def _is_edge_index(value: Any) -> bool:
 # ------------------------------------------------------------------ an accelerated layer
 
 
-class _Accelerated:
+class _Accelerated(Swapped):
     """Comes before a class of layers, and takes over the propagation of messages."""
 
-    _plain: type
     _messages: dict[Any, type]
 
     def propagate(self: Any, edge_index: Any, size: Any = None, **kwargs: Any) -> Any:
         edges = _edges_of(self, edge_index, size, kwargs, self._user_args)
         if isinstance(edges, str):
-            vars(self)[_STATE].took(f"PyTorch Geometric: {edges}")
+            took(self, f"PyTorch Geometric: {edges}")
             return self._plain.propagate(self, edge_index, size=size, **settled(kwargs))
         return edges.propagate()
 
@@ -225,14 +196,6 @@ class _Accelerated:
             return edges.updated()
         return _EdgeUpdate.of(edges)
 
-    def __reduce_ex__(self: Any, protocol: Any) -> Any:
-        made, arguments, *rest = super().__reduce_ex__(protocol)
-        if made is copyreg.__newobj__ and arguments == (type(self),):  # type: ignore[attr-defined]
-            made, arguments = _blank, (self._plain,)
-        if rest and isinstance(rest[0], dict):
-            rest[0] = {name: value for name, value in rest[0].items() if name not in _KEPT}
-        return (made, arguments, *rest)
-
     def __setstate__(self: Any, state: Any) -> None:
         # PyTorch Geometric renders functions onto the class here: onto the layer's own.
         accelerated, self.__class__ = type(self), self._plain
@@ -240,13 +203,6 @@ class _Accelerated:
             self.__setstate__(state)
         finally:
             self.__class__ = accelerated
-
-
-def _blank(plain: type) -> Any:
-    """An accelerated layer without attributes, for unpickling."""
-    layer = object.__new__(accelerated_class(plain))
-    vars(layer)[_STATE] = State()
-    return layer
 
 
 class _EdgeUpdate(Deferred):
@@ -367,7 +323,7 @@ class _Edges:
     # -------------------------------------------------------------- one kernel, or step by step
 
     def propagate(self) -> Any:
-        layer, state = self.layer, vars(self.layer)[_STATE]
+        layer = self.layer
         aggregated = Aggregated.by(layer)
         out, reason = None, "an aggregation of its own"
         if aggregated is not None:
@@ -376,7 +332,7 @@ class _Edges:
                 self.values = settled(self.values)
                 out, reason = self._fused(aggregated)
         if out is None:
-            state.took(f"gather, message, reduction: {reason}")
+            took(layer, f"gather, message, reduction: {reason}")
             self.values = settled(self.values)
             message = layer.message(**self.arguments("message"))
             reduced = None if aggregated is None else aggregated.reduce(layer, message, self.graph)
@@ -384,7 +340,7 @@ class _Edges:
                 reduced = layer.aggregate(message, **self.arguments("aggregate"))
             out = reduced
         else:
-            state.took(reason)
+            took(layer, reason)
         return layer.update(out, **self.arguments("update"))
 
     def _fused(self, aggregated: Aggregated) -> tuple[Any, str]:
