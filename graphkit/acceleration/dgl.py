@@ -88,28 +88,108 @@ def _twin(graph: Any, layer: Any) -> Any:
 
     if not isinstance(graph, dgl.DGLGraph) or isinstance(graph, _OnEngine):
         return graph
-    if graph.device.type != "cpu":
-        took(layer, "DGL: not on the CPU")
-        return graph
-    if len(graph.canonical_etypes) != 1:
-        took(layer, "DGL: a graph of several relations")
+    if graph.device.type != "cpu" or len(graph.canonical_etypes) != 1:
+        took(layer, "DGL: a graph of several relations, or not on the CPU")
         return graph
     twin = object.__new__(_graph_class(type(graph)))
-    # One frame of features for both, so that what is written to one is found in the other.
-    vars(twin)["__dict__"] = None
+    # They share their frames: what is written to the one is found in the other.
     object.__setattr__(twin, "__dict__", vars(graph))
-    return _Bound(twin, layer) if False else twin
+    twin._layer = layer
+    return twin
 
 
 @functools.cache
-def _graph_class(plain: type) -> type:
-    return type(plain.__name__, (_OnEngine, plain), {"__module__": plain.__module__})
+def _graph_class(plain: type) -> Any:
+    body = {"__module__": plain.__module__, "__slots__": ("_layer",)}
+    return type(plain.__name__, (_OnEngine, plain), body)
 
 
 class _OnEngine:
     """Comes before a class of DGL's graphs."""
 
+    __slots__ = ()
+
+    def update_all(
+        self: Any,
+        message_func: Any,
+        reduce_func: Any,
+        apply_node_func: Any = None,
+        etype: Any = None,
+    ) -> None:
+        out = None
+        if apply_node_func is None and etype is None:
+            out = _reduced(self, message_func, reduce_func)
+        if out is None:
+            took(self._layer, "DGL: a message or a reduction that is none for the engine")
+            super().update_all(  # type: ignore[misc]
+                message_func, reduce_func, apply_node_func, etype
+            )
+        else:
+            took(self._layer, f"fused kernel ({reduce_func.name})")
+            self.dstdata[reduce_func.out_field] = out
+
+
+def _reduced(graph: Any, message: Any, reduction: Any) -> Tensor | None:
+    """DGL's built-in message and reduction by the engine; None if they are none for it."""
+    from dgl.function.message import BinaryMessageFunction, CopyMessageFunction
+    from dgl.function.reducer import SimpleReduceFunction
+
+    if type(reduction) is not SimpleReduceFunction or reduction.name not in _REDUCTIONS:
+        return None
+    frames = {"u": graph.srcdata, "v": graph.dstdata, "e": graph.edata}
+    if type(message) is CopyMessageFunction:
+        ((_, target),) = [message.name.split("_")]
+        names, fields = (target,), (message.in_field,)
+    elif type(message) is BinaryMessageFunction and message.binary_op in _OPERATORS:
+        left, _, right = message.name.split("_")
+        names, fields = (left, right), (message.lhs_field, message.rhs_field)
+    else:
+        return None
+    tensors = [frames[n][f] for n, f in zip(names, fields, strict=True)]
+    if not all(ops.runs_on_kernels(t) and t.layout == torch.strided for t in tensors):
+        return None
+    layer = _layer(message.name, reduction.name)
+    values = dict(zip(("a", "b"), _aligned(tensors), strict=False))
+    return plan.propagate(layer, as_graph(graph), values, None, layer.reductions)
+
+
+def _aligned(tensors: list[Tensor]) -> list[Tensor]:
+    """Of one rank, as DGL broadcasts them: new dimensions come behind that of the rows."""
+    rank = max(2, *(t.dim() for t in tensors))
+    return [t.reshape(t.shape[0], *[1] * (rank - t.dim()), *t.shape[1:]) for t in tensors]
+
+
+@functools.cache
+def _layer(message: str, reduction: str) -> Any:
+    """A layer of graphkit with a built-in message of DGL, ``u_mul_e`` for one."""
+    targets = [part for part in message.split("_") if part in _ENDINGS]
+    names = [f"{name}{_ENDINGS[end]}" for name, end in zip("ab", targets, strict=False)]
+    operate = _OPERATORS.get(message.split("_")[1], lambda a: a)
+
+    def built_in(self: Any, **values: Tensor) -> Tensor:
+        return operate(*(values[name] for name in names))
+
+    parameters = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in ("self", *names)]
+    built_in.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    layer = type(message, (MessagePassing,), {"message": built_in})(node_dim=0)
+    layer.reductions = [plan.Reduction(reduction)]
+    return layer
+
+
+def _edge_softmax(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def edge_softmax(graph: Any, logits: Any, *args: Any, **kwargs: Any) -> Any:
+        ours = isinstance(graph, _OnEngine) and not args and not kwargs
+        if not ours or not ops.runs_on_kernels(logits):
+            return original(graph, logits, *args, **kwargs)
+        found = as_graph(graph)
+        return ops.segment_softmax(logits, destination(found), None, found.num_dst)
+
+    return edge_softmax
+
 
 @functools.cache
 def _substitutes() -> dict[Any, Any]:
-    return {}
+    import dgl.ops
+
+    return {dgl.ops.edge_softmax: _edge_softmax(dgl.ops.edge_softmax)}
