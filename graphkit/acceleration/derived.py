@@ -57,12 +57,13 @@ def found_again(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def derive(*args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return original(*args, **kwargs)
         given = dict(signature.bind(*args, **kwargs).arguments)
         edge_index, weight = (given.pop(name, None) for name in list(signature.parameters)[:2])
         key = (original, *sorted(given.items()))
         if (
-            torch.compiler.is_compiling()
-            or not _is_plain(edge_index)
+            not _is_plain(edge_index)
             or not _is_constant(key)
             or not (weight is None or isinstance(weight, Tensor))
         ):

@@ -25,7 +25,16 @@ from graphkit.acceleration.aggregations import Aggregated
 from graphkit.acceleration.deferred import Deferred, settled
 from graphkit.acceleration.derived import graph_of, rebound, substitutes
 from graphkit.acceleration.rewrites import rewritten
-from graphkit.acceleration.swap import Swapped, once, paths_of, subclass, swap, swap_back, took
+from graphkit.acceleration.swap import (
+    WRITES,
+    Swapped,
+    once,
+    paths_of,
+    subclass,
+    swap,
+    swap_back,
+    took,
+)
 from graphkit.engine import ops, plan
 from graphkit.graph import Graph
 from graphkit.nn.message_passing import destination
@@ -158,7 +167,9 @@ def _calling(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Itera
         yield
         for name, deferred in call.written.items():
             if vars(layer).get(name) is deferred:
+                # Somebody may read it later. The next messages are computed step by step at once.
                 _ = deferred.value
+                vars(layer)[WRITES] = True
     finally:
         _calls.reset(token)
 
@@ -182,6 +193,8 @@ class _Accelerated(Swapped):
     _messages: dict[Any, type]
 
     def propagate(self: Any, edge_index: Any, size: Any = None, **kwargs: Any) -> Any:
+        if _is_recorded():
+            return self._plain.propagate(self, edge_index, size=size, **kwargs)
         edges = _edges_of(self, edge_index, size, kwargs, self._user_args)
         if isinstance(edges, str):
             took(self, f"PyTorch Geometric: {edges}")
@@ -189,6 +202,8 @@ class _Accelerated(Swapped):
         return edges.propagate()
 
     def edge_updater(self: Any, edge_index: Any, size: Any = None, **kwargs: Any) -> Any:
+        if _is_recorded():
+            return self._plain.edge_updater(self, edge_index, size=size, **kwargs)
         edges = _edges_of(self, edge_index, size, kwargs, self._edge_user_args)
         if isinstance(edges, str):
             return self._plain.edge_updater(self, edge_index, size=size, **kwargs)
@@ -221,8 +236,6 @@ def _edges_of(
     layer: Any, edge_index: Any, size: Any, kwargs: dict[str, Any], asked: list[str]
 ) -> _Edges | str:
     """The edges of a call whose steps ask for these; or why PyTorch Geometric should see to it."""
-    if _is_recorded():
-        return "is being compiled or traced"
     if layer.explain:
         return "explains"
     if layer.decomposed_layers > 1:
@@ -383,7 +396,7 @@ class _Edges:
             parameters, call, writes = message, None, _writes(type(layer).message)
             if _NOT_TRACED & parameters.keys():
                 return f"asks for {', '.join(_NOT_TRACED & parameters.keys())}", values
-            if writes and (self.call is None or not self.call.defers):
+            if writes and (WRITES in vars(layer) or self.call is None or not self.call.defers):
                 return f"{plan.CHANGES}.{writes[0]}", values
             key = "own"
             if key not in layer._messages:

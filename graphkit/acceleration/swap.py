@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 STATE = "_graphkit_paths"  # of its attributes, the paths that the layer took, in order
-_KEPT = (STATE, "_plans")  # what a layer has for the time it is accelerated
+WRITES = "_graphkit_writes"  # there, if its messages leave something on the layer
+_KEPT = (STATE, WRITES, "_plans")  # what a layer has for the time it is accelerated
 
 
 class Swapped:
