@@ -3,12 +3,12 @@
     python benchmarks/speed/accelerate.py [--steps 5] [--models gcn gat ...] [--csv FILE]
 
 The power-law graph of ``training_step.py``: 169,343 nodes, 2.3 million edges; three layers
-128 -> 256 -> 256 -> 40 (PNA, whose messages PyTorch Geometric holds in memory: 64 -> 64 -> 64 -> 40,
-of three aggregations and two scalers). The model is the one of
-``torch_geometric.nn.models``, the same object but for one call of ``graphkit.accelerate``. Every
-system runs in a process of its own, with the same seed and threads; the processes take turns step
-by step, so that a drift of the machine's speed touches them alike. A step is forward, cross entropy,
-backward and Adam. The first two steps of every process are not counted.
+128 -> 256 -> 256 -> 40. PNA, whose messages PyTorch Geometric holds in memory, has 64 -> 64 -> 64
+-> 40, three aggregations and two scalers. The model is one of ``torch_geometric.nn.models``, the
+same but for one call of ``graphkit.accelerate``. Every system runs in a process of its own, with
+the same seed and threads; the processes take turns step by step, so that a drift of the machine's
+speed touches them alike. A step is forward, cross entropy, backward and Adam. The first two steps
+of every process are not counted.
 """
 
 from __future__ import annotations

@@ -185,7 +185,7 @@ def substitutes() -> dict[Any, Callable[..., Any]]:
     return {**{f: found_again(f) for f in derived}, utils.softmax: _softmax(utils.softmax)}
 
 
-def rebound(function: FunctionType, substitutes: dict[Any, Any]) -> FunctionType | None:
+def rebound(function: FunctionType, substitutes: dict[Any, Any]) -> Callable[..., Any] | None:
     """The same function, with stand-ins in its own globals; None if it uses nothing of theirs."""
     stand_ins = {}
     for name in function.__code__.co_names:

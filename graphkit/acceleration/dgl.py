@@ -138,8 +138,7 @@ def _reduced(graph: Any, message: Any, reduction: Any) -> Tensor | None:
         return None
     frames = {"u": graph.srcdata, "v": graph.dstdata, "e": graph.edata}
     if type(message) is CopyMessageFunction:
-        ((_, target),) = [message.name.split("_")]
-        names, fields = (target,), (message.in_field,)
+        names, fields = message.name.split("_")[1:], (message.in_field,)
     elif type(message) is BinaryMessageFunction and message.binary_op in _OPERATORS:
         left, _, right = message.name.split("_")
         names, fields = (left, right), (message.lhs_field, message.rhs_field)
@@ -148,9 +147,9 @@ def _reduced(graph: Any, message: Any, reduction: Any) -> Tensor | None:
     tensors = [frames[n][f] for n, f in zip(names, fields, strict=True)]
     if not all(ops.runs_on_kernels(t) and t.layout == torch.strided for t in tensors):
         return None
-    layer = _layer(message.name, reduction.name)
-    values = dict(zip(("a", "b"), _aligned(tensors), strict=False))
-    return plan.propagate(layer, as_graph(graph), values, None, layer.reductions)
+    layer = _layer(message.name)
+    values: dict[str, Any] = dict(zip(("a", "b"), _aligned(tensors), strict=False))
+    return plan.propagate(layer, as_graph(graph), values, None, [plan.Reduction(reduction.name)])
 
 
 def _aligned(tensors: list[Tensor]) -> list[Tensor]:
@@ -160,7 +159,7 @@ def _aligned(tensors: list[Tensor]) -> list[Tensor]:
 
 
 @functools.cache
-def _layer(message: str, reduction: str) -> Any:
+def _layer(message: str) -> Any:
     """A layer of graphkit with a built-in message of DGL, ``u_mul_e`` for one."""
     targets = [part for part in message.split("_") if part in _ENDINGS]
     names = [f"{name}{_ENDINGS[end]}" for name, end in zip("ab", targets, strict=False)]
@@ -171,9 +170,7 @@ def _layer(message: str, reduction: str) -> Any:
 
     parameters = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in ("self", *names)]
     built_in.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    layer = type(message, (MessagePassing,), {"message": built_in})(node_dim=0)
-    layer.reductions = [plan.Reduction(reduction)]
-    return layer
+    return type(message, (MessagePassing,), {"message": built_in})(node_dim=0)
 
 
 def _edge_softmax(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -154,7 +154,7 @@ def _forward_of(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 def _is_recorded() -> bool:
     """Whether torch is making a program of its own of the code that runs."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
 
 
 @contextlib.contextmanager
@@ -515,7 +515,8 @@ def _message_class(
             "_parameters_of": {"message": parameters},
             "_writes": writes,
         }
-        known = type(type(layer))(type(layer).__name__, (type(layer),), body)
+        cls = type(layer)
+        known = type(cls)(cls.__name__, (cls,), body)
         layer._messages[key] = known
     return known
 

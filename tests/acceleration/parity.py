@@ -1,6 +1,7 @@
 """The table of PyTorch Geometric's layers that are held against themselves, accelerated.
 
-``python -m tests.acceleration.parity`` compares everything and writes ``docs/accelerate_status.csv``.
+``python -m tests.acceleration.parity`` compares everything and writes the table of the
+documentation, ``docs/accelerate_status.csv``.
 """
 
 import csv
@@ -219,7 +220,8 @@ ROWS = [
     Row("GINEConv", "", lambda: pyg.GINEConv(mlp(F, 4)), widely),
     Row("GINEConv", "edge_dim", lambda: pyg.GINEConv(mlp(F, 4), edge_dim=EDGE), attributed),
     Row("GMMConv", "", lambda: pyg.GMMConv(F, 4, EDGE, 2), attributed),
-    Row("GPSConv", "GINEConv inside", lambda: pyg.GPSConv(F, pyg.GINEConv(mlp(F, F)), 2, act="tanh"),
+    Row("GPSConv", "GINEConv inside",
+        lambda: pyg.GPSConv(F, pyg.GINEConv(mlp(F, F)), 2, act="tanh"),
         lambda m, g: m(g.x, g.edge_index, edge_attr=g.wide)),
     Row("GraphConv", "", lambda: pyg.GraphConv(F, 4)),
     Row("GraphConv", "edge_weight, aggr=max", lambda: pyg.GraphConv(F, 4, "max"), weighted),
@@ -272,8 +274,8 @@ ROWS = [
     Row("RGCNConv", "num_blocks", lambda: pyg.RGCNConv(F, 4, 3, num_blocks=2), typed),
     Row("SAGEConv", "", lambda: pyg.SAGEConv(F, 4)),
     Row("SAGEConv", "aggr=max", lambda: pyg.SAGEConv(F, 4, aggr="max")),
-    Row("SAGEConv", "aggr=[mean, min, std]", lambda: pyg.SAGEConv(F, 4, aggr=["mean", "min", "std"]),
-        kinds=MIXED),
+    Row("SAGEConv", "aggr=[mean, min, std]",
+        lambda: pyg.SAGEConv(F, 4, aggr=["mean", "min", "std"]), kinds=MIXED),
     Row("SAGEConv", "aggr=softmax, learnt",
         lambda: pyg.SAGEConv(F, 4, aggr="softmax", aggr_kwargs={"learn": True})),
     Row("SAGEConv", "aggr=median", lambda: pyg.SAGEConv(F, 4, aggr="median"), kinds=MIXED),
@@ -364,7 +366,9 @@ def path_of(row: Row) -> str:
     layer = built(row, torch.float32)
     with accelerate(layer) as report:
         row.call(layer, Given.of("mixed", torch.float32))
-        paths = {path.partition(":")[0].partition(" (")[0] for r in report.layers for path in r.paths}
+        paths = {
+            path.partition(":")[0].partition(" (")[0] for r in report.layers for path in r.paths
+        }
     words = {"fused kernel": "fused", "gather, message, reduction": "step by step"}
     return " and ".join(sorted(words.get(path, path) for path in paths))
 
@@ -376,7 +380,9 @@ def status() -> list[dict[str, str]]:
         cells = {}
         for dtype, limit in TOLERANCE.items():
             gap = difference(row, dtype)
-            cells[str(dtype).removeprefix("torch.")] = f"< {limit:.0e}" if gap < limit else f"{gap:.0e}"
+            cells[str(dtype).removeprefix("torch.")] = (
+                f"< {limit:.0e}" if gap < limit else f"{gap:.0e}"
+            )
         table.append({"layer": row.layer, "options": row.options, **cells, "path": path_of(row)})
     return table
 
