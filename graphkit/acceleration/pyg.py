@@ -516,7 +516,8 @@ def _message_class(
             "_writes": writes,
         }
         cls = type(layer)
-        known = type(cls)(cls.__name__, (cls,), body)
+        make: Any = type(cls)
+        known = make(cls.__name__, (cls,), body)
         layer._messages[key] = known
     return known
 
