@@ -358,6 +358,8 @@ class _Edges:
 
     def _fused(self, aggregated: Aggregated) -> tuple[Any, str]:
         """What one kernel gives, and its name; or None, and why not."""
+        if any(m._forward_hooks or m._forward_pre_hooks for m in self._parts()):
+            return None, "a module in the layer has hooks"
         rewriting = rewritten(self.layer, self.values)
         if rewriting is None:
             kind, values = self._own_message()
@@ -375,6 +377,10 @@ class _Edges:
             self._defer_writing(name)
         names = ", ".join(r.name for r in aggregated.reductions)
         return aggregated.finish(out, self.graph), f"fused kernel ({names})"
+
+    def _parts(self) -> Iterator[nn.Module]:
+        """The modules inside of the layer, some of which its message may call."""
+        return (module for module in self.layer.modules() if module is not self.layer)
 
     def _own_message(self) -> tuple[Any, dict[str, Any]]:
         """A class whose message is the layer's, on what its edge update is computed from; and the
@@ -398,9 +404,9 @@ class _Edges:
                 return f"asks for {', '.join(_NOT_TRACED & parameters.keys())}", values
             if writes and (WRITES in vars(layer) or self.call is None or not self.call.defers):
                 return f"{plan.CHANGES}.{writes[0]}", values
-            key = "own"
+            key = type(layer).message
             if key not in layer._messages:
-                call = _with_notes(type(layer).message)
+                call = _with_notes(key)
             return _message_class(layer, key, list(parameters.values()), call, writes), values
         ((name, update),) = updates.items()
         del values[name]
@@ -419,7 +425,7 @@ class _Edges:
         merged = {p: parameter for p, parameter in message.items() if p != name}
         for p, parameter in asked.items():
             merged[renamed[p]] = parameter.replace(name=renamed[p])
-        key = (name, tuple(renamed.items()))
+        key = (name, tuple(renamed.items()), type(layer).message, type(layer).edge_update)
         step = None if key in layer._messages else _with_update(type(layer), name, renamed, message)
         return _message_class(layer, key, list(merged.values()), step), values
 

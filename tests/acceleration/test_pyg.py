@@ -187,8 +187,7 @@ def test_the_report_names_layers_paths_and_reasons():
         def forward(self, x, edge_index):
             return self.propagate(edge_index, x=x)
 
-    model = nn.ModuleDict({"gcn": pyg.GCNConv(F, F), "edge": pyg.EdgeConv(nn.Linear(2 * F, F))})
-    model["own"] = Own()
+    model = nn.ModuleDict({"gcn": pyg.GCNConv(F, F), "sorting": Sorting(), "own": Own()})
     report = accelerate(model)
     lines = str(report).splitlines()
     assert lines[0] == "2 of 3 layers on graphkit's engine"
@@ -198,7 +197,7 @@ def test_the_report_names_layers_paths_and_reasons():
         layer(features().float(), edges())
     lines = str(report).splitlines()
     assert lines[1].endswith("fused kernel (sum)")
-    assert STEPS in lines[2]
+    assert f"{STEPS}: calls sort, which has no kernel" in lines[2]
     assert type(model["own"]) is Own
     report.undo()
     assert str(report).splitlines()[1].endswith("as it was")
@@ -420,6 +419,20 @@ def test_hooks_of_edge_updates_are_called():
     layer.register_edge_update_forward_hook(lambda *_: called.append(True))
     assert_same(results(layer, features(), edges()), expected)
     assert called == [True]
+
+
+def test_hooks_inside_of_a_message_are_called():
+    layer = pyg.EdgeConv(nn.Linear(2 * F, 3)).double()
+    accelerate(layer)
+    layer(features(), edges())
+    called = []
+    handle = layer.nn.register_forward_hook(lambda *_: called.append(True))
+    for _ in range(2):
+        layer(features(), edges())
+    assert called == [True, True]
+    handle.remove()
+    layer(features(), edges())
+    assert called == [True, True]
 
 
 def test_hooks_of_torch_are_called():
