@@ -19,6 +19,7 @@ API = Path(__file__).parent.parent / "docs" / "api"
         ("graphkit.metrics", "metrics"),
         ("graphkit.tasks", "tasks"),
         ("graphkit.explain", "explain"),
+        ("graphkit.acceleration", "acceleration"),
         ("graphkit.experiment", "experiment"),
     ],
 )

@@ -25,7 +25,7 @@ FLOORS = [
     {"train"},
     {"experiment"},
     {"explain", "temporal", "hetero", "distributed"},
-    {"accelerate"},
+    {"acceleration"},
     {"plot", "report"},
     {"demo"},
     {"cli"},

@@ -86,6 +86,11 @@ def _remembered(index: Tensor, graph: Graph) -> Tensor:
     return index
 
 
+def remembers(index: Tensor | None, num: int | None) -> bool:
+    """Whether the order of ``index`` is known, so that reductions over it need not sort it."""
+    return index is not None and _known.get(index, num) is not None
+
+
 def segments(index: Tensor | None, ptr: Tensor | None, num: int | None) -> Segments:
     """The order of ``index`` (or of the row pointers ``ptr``), found again for the same tensor."""
     if index is None and ptr is None:
@@ -169,6 +174,26 @@ def segment_reduce(
     fused = _reduction(reduce, width, x.dtype)
     (out,) = fused(order, [rows.reshape(-1, width)], [])
     return out.view(order.num_dst, *rows.shape[1:]).movedim(0, dim)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, index: Tensor) -> Tensor:
+        ctx.index, ctx.num = index, x.shape[0]
+        return x.index_select(0, index)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple:
+        return segment_reduce(gradients[0], ctx.index, None, ctx.num), None
+
+
+def gather(x: Tensor, index: Tensor, dim: int = 0) -> Tensor:
+    """The entries ``index`` of ``x`` along ``dim``. Its gradient is a sum over the segments of
+    ``index``, and as fast as one wherever their order is known."""
+    if torch.compiler.is_compiling() or not x.requires_grad or not runs_on_kernels(x):
+        return x.index_select(dim, index)
+    out: Any = _Gather.apply(x.movedim(dim, 0), index)
+    return out.movedim(0, dim)
 
 
 def segment_softmax(

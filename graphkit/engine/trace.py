@@ -8,6 +8,7 @@ the message that did it, and the layer takes the plain path.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 import types
@@ -107,10 +108,10 @@ def _shadow_class(cls: type) -> type:
             "__setattr__": _refuse_change,
             "__delattr__": _refuse_change,
         }
-        for base in reversed(cls.__mro__):
-            for name, member in vars(base).items():
-                if isinstance(member, types.FunctionType) and _uses_softmax(member):
-                    namespace[name] = _with_our_softmax(member)
+        for name in dir(cls):
+            member = inspect.getattr_static(cls, name)  # the one that a call would find
+            if isinstance(member, types.FunctionType) and _uses_softmax(member):
+                namespace[name] = _with_our_softmax(member)
         known = type(cls)(cls.__name__, (cls,), namespace)
         cls._traced_as = known  # type: ignore[attr-defined]
     return known

@@ -317,7 +317,10 @@ def read(trace: Trace, owner: Any, name: str, tensor: Tensor) -> Traced:
 
 
 class Index(Tensor):
-    """The destinations of the edges: may only be handed to softmax."""
+    """The destinations of the edges: may only be handed to softmax, and counted."""
+
+    def numel(self) -> int:
+        return RowCount(ROWS)
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
