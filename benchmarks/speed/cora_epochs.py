@@ -116,13 +116,17 @@ def layer(system: str, i: int, o: int) -> Any:
     return GCNConv(i, o, cached=True)
 
 
-def main() -> None:
+def options_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     lab.add_options(parser, warm_up=1)
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = options_parser().parse_args()
     setting, table = lab.setting_of(options), lab.Table(options.csv, KEY)
     key = {"threads": setting.threads, "allocator": setting.allocator}
     peers = [s for s in options.systems if options.again or not table.has(system=s, **key)]

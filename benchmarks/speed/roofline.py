@@ -88,7 +88,7 @@ def moved(system: str, features: int, scale: float) -> int:
     return 4 * edges * (features + 1) + 4 * nodes * features
 
 
-def main() -> None:
+def options_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -96,7 +96,11 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of nodes and edges")
     lab.add_options(parser, rounds=15, warm_up=3)
     parser.set_defaults(allocator="kept")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = options_parser().parse_args()
     setting, table = lab.setting_of(options), lab.Table(options.csv, KEY)
     key = {"scale": options.scale, "threads": setting.threads, "allocator": setting.allocator}
     for features in options.features:

@@ -75,7 +75,7 @@ def build(system: str, batches: int, scale: float) -> lab.Work:
     return lab.Work(turn)
 
 
-def main() -> None:
+def options_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -83,7 +83,11 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--scale", type=float, default=1.0, help="of nodes and edges")
     lab.add_options(parser, rounds=12, warm_up=1)
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = options_parser().parse_args()
     setting, table = lab.setting_of(options), lab.Table(options.csv, KEY)
     key = {"scale": options.scale, "threads": setting.threads, "allocator": setting.allocator}
     peers = [s for s in options.systems if options.again or not table.has(system=s, **key)]

@@ -4,10 +4,10 @@
 
 A step is forward, loss, backward and Adam (workloads.py says on what, networks.py with which
 layers). graphkit takes turns with one peer at a time, for there may be no memory for more, or with
-all of them (`--at-once`). ``gemm`` takes turns, too: it does the matrix products of graphkit's step
-and nothing else. So a row says how many times longer the peer takes (`times_base`), and how many
-times longer than the products alone (`times_gemm`), which no aggregation, however fast, could exceed. A peer is timed only if its output
-and its gradients agree with graphkit's.
+several (`--at-once`). ``gemm`` takes turns, too: it does the matrix products of graphkit's step and
+nothing else. So a row says how many times longer the peer takes (`times_base`), and how many times
+longer than the products alone (`times_gemm`), which no aggregation, however fast, could exceed. A
+peer is timed only if its output and its gradients agree with graphkit's.
 
 Systems: ``graphkit``, ``graphkit-bf16`` (weights and features in bfloat16); ``pyg`` with
 `edge_index`, ``pyg-csr`` with the graph as a CSR tensor, ``pyg-edgeindex`` with an `EdgeIndex`,
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lab
-from workloads import ATOMS, SEED, WORKLOADS, batches
+from workloads import ATOMS, LAYERS, SEED, WORKLOADS, batches
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -183,7 +183,9 @@ def compare(
         arguments = (layer, workload, scale, str(weights))
         ours = lab.System(base, build, (base, *arguments))
         gemm = lab.System("gemm", build_gemm, (base, *arguments), tolerance=math.inf)
-        known = {peer: lab.Result(note=why) for peer in peers if (why := cannot(peer, layer, workload))}
+        known = {
+            peer: lab.Result(note=why) for peer in peers if (why := cannot(peer, layer, workload))
+        }
         able = [peer for peer in peers if peer not in known]
         for start in range(0, len(able), at_once):
             together = able[start : start + at_once]
@@ -227,12 +229,14 @@ def ceiling(result: lab.Result, gemm: lab.Result | None) -> dict[str, Any]:
     return {"gemm_seconds": columns["base_seconds"], "times_gemm": columns["times_base"]}
 
 
-def main() -> None:
+def options_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workload", choices=WORKLOADS, required=True)
-    parser.add_argument("--layers", nargs="+", help="those of the workload, where none are named")
+    parser.add_argument(
+        "--layers", nargs="+", choices=LAYERS, help="those of the workload, where none are named"
+    )
     parser.add_argument("--systems", nargs="+", choices=(*OURS, *PEERS), default=list(PEERS))
     parser.add_argument("--base", choices=OURS, default="graphkit")
     parser.add_argument("--scale", type=float, nargs="+", default=[1.0], help="of nodes and edges")
@@ -240,7 +244,11 @@ def main() -> None:
         "--at-once", type=int, help="peers that take turns with graphkit (1; molecules: all)"
     )
     lab.add_options(parser)
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = options_parser().parse_args()
     at_once = options.at_once or (len(PEERS) if WORKLOADS[options.workload].molecules else 1)
     setting, table = lab.setting_of(options), lab.Table(options.csv, KEY)
     for scale in options.scale:
@@ -249,7 +257,9 @@ def main() -> None:
             key |= {"base": options.base, "threads": setting.threads}
             key |= {"allocator": setting.allocator}
             peers = [s for s in options.systems if options.again or not table.has(system=s, **key)]
-            for row in compare(layer, peers, options.workload, scale, options.base, setting, at_once):
+            for row in compare(
+                layer, peers, options.workload, scale, options.base, setting, at_once
+            ):
                 table.put(row)
                 lab.say(f"{layer:11} {row['system']:13}", row)
 

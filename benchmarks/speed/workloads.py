@@ -69,10 +69,9 @@ NODE_LAYERS = (
     *("resgated", "edgeconv", "pna", "transformer", "gate"),
 )
 EDGE_LAYERS = ("gine", "mpnn")
+LAYERS = (*NODE_LAYERS, *EDGE_LAYERS, "nnconv")
 WORKLOADS = {
-    "power-law": Workload(
-        169_343, 2_315_598, (128, 256, 256, 40), 8, (*NODE_LAYERS, *EDGE_LAYERS)
-    ),
+    "power-law": Workload(169_343, 2_315_598, (128, 256, 256, 40), 8, (*NODE_LAYERS, *EDGE_LAYERS)),
     "large": Workload(
         1_000_000, 20_000_000, (64, 64), 8, ("gcn", "sage", "sage-max", "gin", "gat", "gate")
     ),
@@ -81,7 +80,7 @@ WORKLOADS = {
         MOLECULES * 55,
         (128,) * 6,
         16,
-        (*NODE_LAYERS, *EDGE_LAYERS, "nnconv"),
+        LAYERS,
         molecules=True,
     ),
     "dense": Workload(
