@@ -71,7 +71,7 @@ def table(name: str, columns: str, rows: Iterable[Row]) -> list[str]:
         writer = csv.DictWriter(file, columns.split(), extrasaction="ignore")
         writer.writerow({column: column.replace("_", " ") for column in columns.split()})
         writer.writerows(rows)
-    return [".. csv-table::", f"   :file: _tables/{name}.csv", "   :header-rows: 1", ""]
+    return [".. csv-table::", f"   :file: {name}.csv", "   :header-rows: 1", ""]
 
 
 def steps(name: str, rows: list[Row]) -> list[str]:
@@ -79,7 +79,8 @@ def steps(name: str, rows: list[Row]) -> list[str]:
     layers = list(dict.fromkeys(row["layer"] for row in rows))
     found = {(row["layer"], row["system"]): row for row in rows}
     peers = [peer for peer in PEERS if any((layer, peer) in found for layer in layers)]
-    lines, notes = [], []
+    lines: list[Row] = []
+    notes: dict[str, list[str]] = {}
     for layer in layers:
         ours = found.get((layer, "graphkit"), {})
         line = {"layer": layer, "graphkit s": ours.get("seconds_median", "–")}
@@ -90,23 +91,28 @@ def steps(name: str, rows: list[Row]) -> list[str]:
             if row.get("peak_times_base"):
                 line[peer] += f" (× {float(row['peak_times_base']):.1f})"
             if row.get("note"):
-                notes.append(f"* {layer}, {peer}: {row['note']}")
+                notes.setdefault(row["note"], []).append(f"{layer} {peer}")
         lines.append(line)
     with open(TABLES / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
     draw_steps(name, layers, peers, found)
+    remarks = [f"* {note} ({', '.join(where)})" for note, where in notes.items()]
     nodes, edges = (int(rows[-1][size]) for size in ("nodes", "edges"))
-    sizes = (
-        f"{nodes:,} nodes and {edges:,} edges, features {rows[-1]['widths'].replace('-', ' → ')}"
-    )
+    sizes = f"{nodes:,} nodes and {edges:,} edges, features {rows[0]['widths'].replace('-', ' → ')}"
     return [
         f"{sizes}; {rows[-1]['threads']} threads. Seconds of our step and of its matrix products "
         "alone, our peak memory, and of every peer the steps of ours in one of theirs (in brackets "
         "their peak memory in ours).",
-        *["", ".. csv-table::", f"   :file: _tables/{name}.csv", "   :header-rows: 1", ""],
-        *[f".. image:: _tables/{name}.svg", f"   :alt: {name}: times of the peers", "", *notes, ""],
+        *["", ".. csv-table::", f"   :file: {name}.csv", "   :header-rows: 1", ""],
+        *[
+            f".. image:: /_tables/{name}.svg",
+            f"   :alt: {name}: times of the peers",
+            "",
+            *remarks,
+            "",
+        ],
     ]
 
 
@@ -155,7 +161,7 @@ def growth(rows: list[Row]) -> list[str]:
     figure.savefig(TABLES / "growth.svg")
     pyplot.close(figure)
     image = [
-        ".. image:: _tables/growth.svg",
+        ".. image:: /_tables/growth.svg",
         "   :alt: seconds and memory over the number of edges",
     ]
     return ["One layer of 64 features, 20 edges a node.", "", *image, ""]
