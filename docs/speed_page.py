@@ -121,6 +121,7 @@ def draw_steps(
 ) -> None:
     """Bars: how many steps of ours fit into one of a peer's."""
     from matplotlib import pyplot
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure, axes = pyplot.subplots(figsize=(8, 1 + 0.5 * len(layers)), layout="constrained")
     height = 0.8 / max(1, len(peers))
@@ -131,6 +132,9 @@ def draw_steps(
         axes.barh(places, times, height, label=peer)
     axes.axvline(1, color="black", linewidth=1)
     axes.set(xscale="log", xlabel="steps of graphkit in one step")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_yticks(range(len(layers)), layers)
     axes.invert_yaxis()
     axes.legend()

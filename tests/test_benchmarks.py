@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import bench
+import dgl_layers
 import lab
-import networks
+import plain_layers
 import pytest
 import steps
 import torch
@@ -192,4 +193,4 @@ def test_commands_of_the_quick_look_are_understood(command: str):
 
 
 def test_layers_have_a_function_in_every_library():
-    assert set(networks.DGL) == set(networks.PLAIN) == set(workloads.LAYERS)
+    assert set(dgl_layers.DGL) == set(plain_layers.PLAIN) == set(workloads.LAYERS)

@@ -122,7 +122,7 @@ def edges_of(system: str, layer: str, edge_index: Tensor, nodes: int) -> tuple[A
         index = EdgeIndex(edge_index, sparse_size=(nodes, nodes), is_undirected=True)
         return tuple(index.sort_by("col"))
     if system == "index-add":
-        from networks import Ends
+        from plain_layers import Ends
 
         return Ends.of(edge_index, nodes), None
     return edge_index, None
