@@ -153,10 +153,10 @@ def test_every_system_computes_the_same(layer: str, tmp_path: Path):
 def test_products_are_those_of_the_step():
     x, layer = torch.randn(7, 5), torch.nn.Linear(5, 3)
     with Products() as products:
-        layer(x).sum().backward()
+        layer(x).addmm_(x, torch.ones(5, 3)).sum().backward()
     products.again()
     # Forward, and backward for the weight; x wants no gradient.
-    assert [call.__name__ for call, *_ in products.calls] == ["addmm", "mm"]
+    assert [call.__name__ for call, *_ in products.calls] == ["addmm", "addmm_", "mm"]
     assert {tuple(t.shape) for t in products.operands.values()} >= {(7, 5), (5, 3)}
 
 

@@ -92,7 +92,9 @@ def build(system: str, layer: str, workload: str, scale: float, weights: str) ->
             return {}
         from graphkit.engine.plan import explain
 
-        return {"path": "; ".join(dict.fromkeys(explain(k).split(" (")[0] for k in network.layers))}
+        # Without the places in files that a reason may name.
+        paths = (explain(k).split(" (/")[0] for k in network.layers)
+        return {"path": "; ".join(dict.fromkeys(paths))}
 
     return lab.Work(turn, proof(), facts)
 
