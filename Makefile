@@ -23,12 +23,13 @@ ifneq ($(shell $(PY) -c 'print("works")' 2>/dev/null),works)
 $(shell rm -f $(RUN) $(DEV) $(DOCS))
 endif
 
-.PHONY: help run test lint format format-check types docs clean
+.PHONY: help run test bench lint format format-check types docs clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make run           train the demo: a node, an edge and a graph model; table and pictures in runs/'
 	@echo 'make test          run the tests'
+	@echo 'make bench         a quick look at the speed beside other libraries; ARGS="--all" measures all'
 	@echo 'make lint          look for mistakes and style'
 	@echo 'make format        put the code into its standard form (format-check: only look)'
 	@echo 'make types         check the types'
@@ -40,6 +41,9 @@ run: $(RUN)
 
 test: $(DEV)
 	$(PY) -m pytest -n auto $(ARGS)
+
+bench: $(DEV)
+	$(PY) benchmarks/speed/bench.py $(ARGS)
 
 lint: $(DEV)
 	$(PY) -m ruff check $(ARGS) .

@@ -1,33 +1,28 @@
 """GCN on Cora as its paper trains it: 200 epochs, each with an evaluation.
 
-    python benchmarks/speed/cora_epochs.py [--rounds 5] [--csv FILE]
+    python benchmarks/speed/cora_epochs.py [--threads 1] [--csv FILE]
 
 Hidden 16, dropout 0.5, Adam, features divided by their sum, validation accuracy after every epoch.
-The loop is one and the same; what differs is the library's layers and the form of its data: PyTorch
-Geometric's dense features with `edge_index` or a CSR adjacency and `cached=True` as in its example,
-and under torch.compile; graphkit's sparse features, as loading gives them. Every system runs in a
-process of its own and they take turns, 200 epochs at a time. The first turn is not counted.
+The loop is one and the same; what differs is the library's layers and the form of its data. PyTorch
+Geometric has dense features with `edge_index` or a CSR adjacency and `cached=True` as in its
+example, and runs under torch.compile, too; DGL has dense features and the graph with self-loops;
+graphkit has sparse features, as loading gives them. A turn is 200 epochs, a row's time one epoch.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import multiprocessing
-import platform
-import resource
-import statistics
-import time
-from collections.abc import Callable
-from datetime import date
-from pathlib import Path
+from typing import Any
+
+import lab
 
 EPOCHS, HIDDEN, SEED = 200, 16, 0
-SYSTEMS = ("graphkit", "pyg", "pyg-csr", "pyg-compile")
+SYSTEMS = ("pyg", "pyg-csr", "pyg-compile", "dgl")
+KEY = ("system", "threads", "allocator")
 
 
-def build(system: str) -> Callable[[], float]:
-    """The function that trains for 200 epochs and returns the last validation accuracy."""
+def build(system: str) -> lab.Work:
+    """Trains for 200 epochs in a turn, which gives the last validation accuracy."""
     import torch
     import torch.nn.functional as F
 
@@ -35,35 +30,27 @@ def build(system: str) -> Callable[[], float]:
 
     graph = data.normalize_features(data.load("cora").graph)
     split, y = data.load("cora").split(), graph.y
+    x, edges = inputs(system, graph)
+    dropout = F.dropout
     if system == "graphkit":
-        import graphkit.nn as library
         from graphkit.nn import dropout
-
-        x, edges, options = graph.x, graph, {}
-    else:
-        import torch_geometric.nn as library
-
-        x, edges, options = graph.x.to_dense(), graph.edge_index, {"cached": True}
-        dropout = F.dropout
-        if system == "pyg-csr":
-            ones = torch.ones(graph.num_edges)
-            size = (graph.num_nodes, graph.num_nodes)
-            # PyTorch Geometric reads the rows of a sparse matrix as destinations.
-            edges = torch.sparse_coo_tensor(edges.flip(0), ones, size).coalesce().to_sparse_csr()
 
     class Net(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.conv1 = library.GCNConv(x.size(1), HIDDEN, **options)
-            self.conv2 = library.GCNConv(HIDDEN, 7, **options)
+            self.conv1 = layer(system, x.size(1), HIDDEN)
+            self.conv2 = layer(system, HIDDEN, 7)
 
         def forward(self, x, edges):
             h = dropout(x, 0.5, self.training)
-            h = self.conv1(h, edges).relu()
+            h = call(self.conv1, h, edges).relu()
             h = dropout(h, 0.5, self.training)
-            return self.conv2(h, edges)
+            return call(self.conv2, h, edges)
 
-    def run() -> float:
+    def call(conv: Any, h: Any, edges: Any) -> torch.Tensor:
+        return conv(edges, h) if system == "dgl" else conv(h, edges)
+
+    def turn() -> float:
         torch.manual_seed(SEED)
         net = Net()
         groups = [
@@ -85,101 +72,80 @@ def build(system: str) -> Callable[[], float]:
             accuracy = (out[split.val].argmax(dim=1) == y[split.val]).float().mean().item()
         return accuracy
 
-    return run
+    def proof() -> dict[str, list[float]]:
+        """What a network with certain weights makes of the graph."""
+        net, generator = Net().eval(), torch.Generator().manual_seed(SEED)
+        with torch.no_grad():
+            for conv in (net.conv1, net.conv2):
+                weight = conv.weight.T if system == "dgl" else conv.lin.weight
+                weight.copy_(torch.randn(weight.shape, generator=generator))
+            return {"output": net(x, edges)[::10].flatten().tolist()}
+
+    return lab.Work(turn, proof())
 
 
-def work(system: str, threads: int, pipe) -> None:
-    """A process: trains whenever it is told to."""
+def inputs(system: str, graph: Any) -> tuple[Any, Any]:
+    """Features and edges in the library's form."""
     import torch
 
-    torch.set_num_threads(threads)
-    try:
-        run = build(system)
-        pipe.send("ready")
-        while pipe.recv():
-            start = time.perf_counter()
-            accuracy = run()
-            seconds = time.perf_counter() - start
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            pipe.send((seconds / EPOCHS, peak, accuracy))
-    except Exception as error:
-        pipe.send(f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    if system == "graphkit":
+        return graph.x, graph
+    x, edges = graph.x.to_dense(), graph.edge_index
+    if system == "dgl":
+        import dgl
+
+        return x, dgl.add_self_loop(dgl.graph(tuple(edges), num_nodes=graph.num_nodes))
+    if system == "pyg-csr":
+        # PyTorch Geometric reads the rows of a sparse matrix as destinations.
+        ones, size = torch.ones(graph.num_edges), (graph.num_nodes, graph.num_nodes)
+        edges = torch.sparse_coo_tensor(edges.flip(0), ones, size).coalesce().to_sparse_csr()
+    return x, edges
 
 
-def compare(systems: list[str], threads: int, rounds: int) -> list[dict]:
-    """Rows for the table: medians over the rounds."""
-    import torch
-    import torch_geometric
+def layer(system: str, i: int, o: int) -> Any:
+    if system == "graphkit":
+        from graphkit.nn import GCNConv
 
-    import graphkit
+        return GCNConv(i, o)
+    if system == "dgl":
+        from dgl.nn import GraphConv
 
-    context = multiprocessing.get_context("spawn")
-    pipes, found = {}, {}
-    for system in systems:
-        ours, theirs = context.Pipe()
-        context.Process(target=work, args=(system, threads, theirs), daemon=True).start()
-        if (said := ours.recv()) != "ready":
-            print(f"{system}: {said}")
-            continue
-        pipes[system], found[system] = ours, []
-    for number in range(1 + rounds):
-        for system, pipe in list(pipes.items()):
-            pipe.send(True)
-            answer = pipe.recv()
-            if isinstance(answer, str):
-                print(f"{system}: {answer}")
-                del pipes[system], found[system]
-            elif number:
-                found[system].append(answer)
-    for pipe in pipes.values():
-        pipe.send(False)
-    base = found["graphkit"]
-    return [
-        {
-            "date": date.today().isoformat(),
-            "system": system,
-            "threads": threads,
-            "rounds": rounds,
-            "epochs": EPOCHS,
-            "ms_per_epoch": round(1e3 * statistics.median(a[0] for a in answers), 3),
-            "ms_min": round(1e3 * min(a[0] for a in answers), 3),
-            "ms_max": round(1e3 * max(a[0] for a in answers), 3),
-            "times_graphkit": round(
-                statistics.median(a[0] / b[0] for a, b in zip(answers, base, strict=True)), 3
-            ),
-            "peak_mb": round(answers[-1][1]),
-            "validation_accuracy": answers[-1][2],
-            "seed": SEED,
-            "allocator": "default",
-            "machine": f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
-            "python": platform.python_version(),
-            "graphkit": graphkit.__version__,
-            "torch": torch.__version__,
-            "torch_geometric": torch_geometric.__version__,
-        }
-        for system, answers in found.items()
-    ]
+        return GraphConv(i, o)
+    from torch_geometric.nn import GCNConv
+
+    return GCNConv(i, o, cached=True)
+
+
+def options_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    lab.add_options(parser, warm_up=1)
+    return parser
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="counted turns of every system")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, multiprocessing.cpu_count()])
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
-    parser.add_argument("--csv", type=Path, help="write the rows to this file")
-    options = parser.parse_args()
-    systems = ["graphkit", *(s for s in options.systems if s != "graphkit")]
-    rows = [row for t in options.threads for row in compare(systems, t, options.rounds)]
-    for row in rows:
-        print(
-            f"{row['system']:12} {row['threads']} threads  {row['ms_per_epoch']:8.2f} ms "
-            f"({row['ms_min']:.2f} to {row['ms_max']:.2f})  x{row['times_graphkit']}"
-        )
-    if options.csv:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+    options = options_parser().parse_args()
+    setting, table = lab.setting_of(options), lab.Table(options.csv, KEY)
+    key = {"threads": setting.threads, "allocator": setting.allocator}
+    peers = [s for s in options.systems if options.again or not table.has(system=s, **key)]
+    if not peers:
+        return
+    systems = [lab.System(name, build, (name,)) for name in ("graphkit", *peers)]
+    found = lab.take_turns(systems, setting)
+    for system, result in found.items():
+        row = {
+            "system": system,
+            "epochs": EPOCHS,
+            **lab.timing(result, found["graphkit"], steps=EPOCHS),
+            "validation_accuracy": next(iter(result.values[-1:]), ""),
+            "note": result.note,
+            "seed": SEED,
+            **lab.about(setting),
+        }
+        table.put(row)
+        lab.say(f"{system:12} {setting.threads} threads", row)
 
 
 if __name__ == "__main__":
