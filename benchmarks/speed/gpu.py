@@ -1,96 +1,61 @@
 """Whole training steps on a GPU: graphkit's Triton kernels beside PyTorch Geometric.
 
-    python benchmarks/speed/gpu.py [--steps 20] [--models gcn sage ...] [--csv FILE]
+    python benchmarks/speed/gpu.py [--layers gcn sage ...] [--systems pyg ...] [--csv FILE]
 
-The graph, the models and the taking of turns are those of training_step.py; all tensors are on the
-GPU from the start. A step is timed from one synchronisation to the next, and its memory is the most
-that torch had allocated on the GPU within it. ``reference`` is graphkit without kernels: gather,
-message and reduction in plain torch. Where there is no GPU, the script says so and does nothing.
+Graph, networks and turns are those of steps.py, with all tensors on the GPU from the start. A step
+is timed from one synchronisation to the next; its memory is the most that torch had allocated on
+the GPU. ``reference`` is graphkit without kernels: gather, message and reduction in plain torch.
+Where there is no GPU, the script says so and does nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import os
-import platform
-import statistics
-import time
-from datetime import date
+import tempfile
 from pathlib import Path
+from typing import Any
 
-from training_step import EDGES, MODELS, NODES, SEED, WIDTHS, build, compare
+import lab
+import steps
+from workloads import SEED, WORKLOADS
 
-SYSTEMS = ("graphkit", "reference", "pyg", "pyg-csr", "pyg-compile")
+WORKLOAD = "power-law"
+SYSTEMS = ("graphkit", "graphkit-bf16", "reference", "pyg", "pyg-csr", "pyg-compile")
+KEY = ("layer", "system", "scale", "gpu")
 
 
-def work(system: str, model: str, pipe) -> None:
-    """A process: does a step whenever it is told to."""
+def build(system: str, layer: str, scale: float, weights: str) -> lab.Work:
+    """A system's training step on the GPU."""
     os.environ["GRAPHKIT_ENGINE"] = "reference" if system == "reference" else "kernels"
     import torch
 
-    try:
-        torch.set_default_device("cuda")
-        step = build("graphkit" if system == "reference" else system, model)
-        pipe.send(None)
-        while pipe.recv():
-            torch.cuda.reset_peak_memory_stats()
-            torch.cuda.synchronize()
-            start = time.perf_counter()
-            loss = step()
-            torch.cuda.synchronize()
-            seconds = time.perf_counter() - start
-            pipe.send((seconds, torch.cuda.max_memory_allocated() / 2**20, loss))
-    except Exception as error:
-        pipe.send(f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    torch.set_default_device("cuda")
+    known = "graphkit" if system == "reference" else system
+    work = steps.build(known, layer, WORKLOAD, scale, weights)
+    torch.cuda.reset_peak_memory_stats()
 
+    def turn() -> float | None:
+        torch.cuda.synchronize()
+        loss = work.turn()  # which reads the loss, and so waits for the GPU
+        torch.cuda.synchronize()
+        return loss
 
-def rows_of(model: str, found: dict[str, dict]) -> list[dict]:
-    import torch
-    import torch_geometric
-    import triton
+    def facts() -> dict[str, Any]:
+        return {"gpu_mb": round(torch.cuda.max_memory_allocated() / 2**20)}
 
-    import graphkit
-
-    rows = []
-    for system, result in found.items():
-        ratios = [
-            b / a for a, b in zip(found["graphkit"]["seconds"], result["seconds"], strict=True)
-        ]
-        rows.append(
-            {
-                "date": date.today().isoformat(),
-                "model": model,
-                "system": system,
-                "nodes": NODES,
-                "edges": EDGES,
-                "widths": "-".join(map(str, WIDTHS if model != "gate" else WIDTHS[1:2])),
-                "steps": len(result["seconds"]),
-                "milliseconds_median": round(1e3 * statistics.median(result["seconds"]), 3),
-                "milliseconds_min": round(1e3 * min(result["seconds"]), 3),
-                "milliseconds_max": round(1e3 * max(result["seconds"]), 3),
-                "times_graphkit": round(statistics.median(ratios), 3),
-                "peak_mb": round(result["peak_mb"]),
-                "loss_last": round(result["loss"][-1], 5),
-                "seed": SEED,
-                "gpu": torch.cuda.get_device_name(),
-                "cuda": torch.version.cuda or torch.version.hip,
-                "python": platform.python_version(),
-                "graphkit": graphkit.__version__,
-                "torch": torch.__version__,
-                "triton": triton.__version__,
-                "torch_geometric": torch_geometric.__version__,
-            }
-        )
-    return rows
+    return lab.Work(turn, work.proof, facts)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=20, help="counted steps of every system")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    layers = WORKLOADS[WORKLOAD].layers
+    parser.add_argument("--layers", nargs="+", choices=layers, default=list(layers))
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
-    parser.add_argument("--csv", type=Path, help="append the rows to this file")
+    parser.add_argument("--scale", type=float, default=1.0, help="of nodes and edges")
+    lab.add_options(parser, rounds=20, warm_up=3)
     options = parser.parse_args()
 
     import torch
@@ -98,24 +63,27 @@ def main() -> None:
     if not torch.cuda.is_available():
         print("There is no GPU that torch can use here, so nothing was measured.")
         return
+    setting, table = lab.setting_of(options), lab.Table(options.csv, KEY)
     systems = ["graphkit", *(s for s in options.systems if s != "graphkit")]
-    for model in options.models:
-        found = compare(model, systems, options.steps, warm_up=3, work=work)
-        rows = rows_of(model, found) if "graphkit" in found else []
-        for row in rows:
-            print(
-                f"{model:9} {row['system']:12} {row['milliseconds_median']:9.2f} ms "
-                f"x{row['times_graphkit']:<6} peak {row['peak_mb']:6} MB",
-                flush=True,
+    for layer in options.layers:
+        with tempfile.TemporaryDirectory() as folder:
+            weights = Path(folder) / "weights.pt"
+            steps.write_weights(layer, WORKLOAD, options.scale, weights)
+            arguments = (layer, options.scale, str(weights))
+            found = lab.take_turns(
+                [
+                    lab.System(s, build, (s, *arguments), 5e-2 if "bf16" in s else 1e-4)
+                    for s in systems
+                ],
+                setting,
             )
-        if options.csv and rows:
-            new = not options.csv.exists()
-            options.csv.parent.mkdir(parents=True, exist_ok=True)
-            with options.csv.open("a", newline="") as file:
-                writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-                if new:
-                    writer.writeheader()
-                writer.writerows(rows)
+        for system, result in found.items():
+            row = {"layer": layer, "system": system, "scale": options.scale}
+            row |= steps.sizes(WORKLOAD, options.scale) | lab.timing(result, found["graphkit"])
+            row |= {"gpu_mb": result.facts.get("gpu_mb", ""), "note": result.note, "seed": SEED}
+            row |= {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
+            table.put(row | lab.about(setting))
+            lab.say(f"{layer:11} {system:13}", row)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from graphkit.acceleration.swap import (
     took,
 )
 from graphkit.engine import ops, plan
+from graphkit.engine.devices import has_kernels
 from graphkit.graph import Graph
 from graphkit.nn.message_passing import destination
 
@@ -279,9 +280,8 @@ def _ends(value: Any) -> tuple[Tensor, ...]:
 
 
 def _is_for_kernels(tensor: Tensor) -> bool:
-    if tensor.is_floating_point() and tensor.dtype not in ops.KERNEL_DTYPES:
-        return False
-    return tensor.device.type == "cpu" and tensor.layout == torch.strided
+    floating = tensor.is_floating_point()
+    return tensor.layout == torch.strided and (not floating or has_kernels(tensor))
 
 
 def _sizes(

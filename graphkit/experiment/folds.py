@@ -103,13 +103,13 @@ class FairProtocol(_Folds):
         self, *args: Any, grid: dict[str, Sequence[Any]] | None = None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        grid = self.recipe.grid if grid is None else grid
-        unknown = set(grid) - set(self.settings)
+        searched = self.recipe.grid if grid is None else grid
+        unknown = set(searched) - set(self.settings)
         if unknown:
             raise ValueError(f"grid: expected names of settings, got {sorted(unknown)}")
         # A setting that was asked for is not searched for.
         asked = kwargs.get("settings") or {}
-        self.grid = {name: values for name, values in grid.items() if name not in asked}
+        self.grid = {name: values for name, values in searched.items() if name not in asked}
 
     def train(self, seed: int, on_epoch: Callable[[Epoch], Any] | None = None) -> Trained:
         """Choose the settings for a fold, and train with them three times.

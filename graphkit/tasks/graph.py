@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Subset
 
 from graphkit.data.batches import Batches
 from graphkit.data.dataset import Dataset
@@ -30,8 +29,7 @@ class GraphTask(Task):
         generator = torch.Generator().manual_seed(seed)
 
         def phase(members: Tensor, order: torch.Generator | None, size: int) -> Phase:
-            graphs = Subset(dataset.graphs, members.tolist())  # may be made when asked for
-            return Phase(Batches(graphs, size, order), _predict)
+            return Phase(Batches(dataset.graphs, size, order, members), _predict)
 
         return Phases(
             phase(split.train, generator, batch_size),
