@@ -17,7 +17,7 @@ class Batches:
         graphs: The graphs.
         batch_size: Graphs in a batch; the last one may hold fewer.
         generator: What the order is drawn with. None keeps the order given.
-        members: Numbers of the graphs to take, if not all. They may be made when they are asked for.
+        members: Numbers of the graphs to take, if not all; they may be made when asked for.
     """
 
     def __init__(
