@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from graphkit._checks import check_rows
-from graphkit._structure import Connectivity
+from graphkit._structure import Connectivity, build_apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +53,20 @@ class LoopedEdges:
     @cached_property
     def own_loop(self) -> Tensor:
         """``[num_loops]`` the loop a node had before, -1 where it had none."""
-        return self.node.new_full((self.num_loops,), -1).index_copy(0, self.node, self.loop)
+        none = (self.num_loops,), -1
+        return build_apart(lambda: self.node.new_full(*none).index_copy(0, self.node, self.loop))
 
     @cached_property
     def taken(self) -> Tensor | None:
         """The places of :class:`Looped` that hold an edge; None if all do."""
         if self.kept.numel() == self.num_old:
             return None
-        loops = torch.arange(self.num_loops, device=self.kept.device)
-        return torch.cat([self.kept, self.num_old + loops])
+
+        def build() -> Tensor:
+            loops = torch.arange(self.num_loops, device=self.kept.device)
+            return torch.cat([self.kept, self.num_old + loops])
+
+        return build_apart(build)
 
     def extend(self, value: Tensor, fill: float | Tensor, keep: bool) -> Tensor:
         """An edge attribute of the old edges, for the new ones.

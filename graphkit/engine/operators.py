@@ -24,7 +24,6 @@ from graphkit.engine.ops import runs_on_kernels
 from graphkit.engine.threads import in_thread
 
 _VERSION = 1  # of the text; goes up when older texts would be read wrongly
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 # ------------------------------------------------------------------ text
@@ -83,7 +82,7 @@ def decode(text: str) -> Decoded:
         stored["softmax"],
         stored["heads"],
         stored["channels"],
-        _DTYPES[stored["dtype"]],
+        getattr(torch, stored["dtype"]),
     )
     return Decoded(fused, tuple(stored["seeds"]))
 

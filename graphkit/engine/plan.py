@@ -260,7 +260,7 @@ def value_of(values: dict[str, Any], argument: _Argument) -> Any:
 
 def on_kernels(graph: Graph, tensors: Any, edge_mask: Tensor | None) -> bool:
     """Whether all of a call's tensors are where the graph is, in a form that kernels read."""
-    device = graph.edge_index.device
+    device = graph.device
     for tensor in (*tensors, *(() if edge_mask is None else (edge_mask,))):
         if tensor.device != device or tensor.layout != torch.strided:
             return False
