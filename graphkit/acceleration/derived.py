@@ -194,9 +194,12 @@ def rebound(function: FunctionType, substitutes: dict[Any, Any]) -> Callable[...
             stand_ins[name] = substitutes[value]
     if not stand_ins:
         return None
+    own = {**function.__globals__, **stand_ins}
+    if "__name__" not in function.__code__.co_names:
+        del own["__name__"]  # by it torch.compile would look for these names in the module
     twin = FunctionType(
         function.__code__,
-        {**function.__globals__, **stand_ins},
+        own,
         function.__name__,
         function.__defaults__,
         function.__closure__,

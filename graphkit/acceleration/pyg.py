@@ -146,7 +146,7 @@ def _forward_of(forward: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(forward)
     def called(self: Any, *args: Any, **kwargs: Any) -> Any:
         if _is_recorded():
-            return forward(self, *args, **kwargs)
+            return self._plain.forward(self, *args, **kwargs)
         with _calling(self, args, kwargs):
             return settled(forward(self, *args, **kwargs))
 

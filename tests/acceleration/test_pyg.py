@@ -590,6 +590,21 @@ def test_without_gradients():
     assert_same(results(model, features(), graph)[:1], [expected])
 
 
+@pytest.mark.slow
+@pytest.mark.compiles
+# torch.compile looks at the gradients of what lies between two parts of a model.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch._dynamo")
+@pytest.mark.parametrize("name", ["GCN", "GAT"])
+def test_compiled_and_traced_models_run_the_librarys_code(name: str):
+    model = MODELS[name]().double()
+    expected = model(features(), edges())
+    accelerate(model)
+    compiled = torch.compile(model, backend="eager")
+    torch.testing.assert_close(compiled(features(), edges()), expected)
+    assert paths(model) == []
+
+
 def test_other_dtypes_are_left_to_pyg():
     layer = pyg.SAGEConv(F, 3).bfloat16()
     expected = results(layer, features().bfloat16(), edges())
