@@ -82,9 +82,9 @@ class Pass:
         if key not in self.kernels:
             nodes = self.nodes if heads else tuple(_without_heads(n) for n in self.nodes)
             read = tuple(STORED[dtype] for dtype in leaves)
-            written = [
-                f"f{bits}" if results is None else STORED[r] for r in results or self.outputs
-            ]
+            written = [f"f{bits}"] * len(self.outputs)
+            if results is not None:
+                written = [STORED[dtype] for dtype in results]
             for number, out in enumerate(self.outputs):
                 if self.winners(out):
                     written[number] = "i32"
