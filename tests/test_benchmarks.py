@@ -186,8 +186,8 @@ def test_commands_of_the_groups_are_understood(command: str):
     options.parse_args([*words, "--csv", "rows.csv", "--again"])
 
 
-@pytest.mark.parametrize("command", bench.QUICK)
-def test_commands_of_the_quick_look_are_understood(command: str):
+@pytest.mark.parametrize("command", [*bench.QUICK, "gpu.py --layers gcn gate --csv rows.csv"])
+def test_commands_without_a_file_of_their_own_are_understood(command: str):
     script, *words = shlex.split(command)
     importlib.import_module(script.removesuffix(".py")).options_parser().parse_args(words)
 

@@ -38,7 +38,9 @@ KEY = ("workload", "scale", "layer", "system", "base", "threads", "allocator")
 # ------------------------------------------------------------------ in a system's process
 
 
-def build(system: str, layer: str, workload: str, scale: float, weights: str) -> lab.Work:
+def build(
+    system: str, layer: str, workload: str, scale: float, weights: str, device: str = "cpu"
+) -> lab.Work:
     """A system's training step."""
     import torch
     import torch.nn.functional as F
@@ -50,7 +52,8 @@ def build(system: str, layer: str, workload: str, scale: float, weights: str) ->
     degrees = torch.bincount(inputs[0].edge_index[1], minlength=len(inputs[0].x))
     network = network_of(system, layer, w, degrees, torch.load(weights, weights_only=True))
     dtype = torch.bfloat16 if system.endswith("bf16") else torch.float32
-    network.to(dtype)
+    network.to(device, dtype)
+    inputs = [batch.to(device) for batch in inputs]
     forward = torch.compile(network) if system == "pyg-compile" else network
     # One graph is brought into the library's form once, a batch of molecules in every step.
     kept = None if w.molecules else edges_of(system, layer, inputs[0].edge_index, len(inputs[0].x))
@@ -115,7 +118,7 @@ def edges_of(system: str, layer: str, edge_index: Tensor, nodes: int) -> tuple[A
         return (dgl.add_self_loop(graph) if loops else graph), None
     if system == "pyg-csr":
         # PyTorch Geometric reads the rows of a sparse matrix as destinations.
-        ones = torch.ones(edge_index.size(1))
+        ones = torch.ones(edge_index.size(1), device=edge_index.device)
         matrix = torch.sparse_coo_tensor(edge_index.flip(0), ones, (nodes, nodes))
         return matrix.coalesce().to_sparse_csr(), None
     if system == "pyg-edgeindex":

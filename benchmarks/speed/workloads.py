@@ -17,7 +17,7 @@ derives anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ class Batch:
     x: Tensor
     y: Tensor
     edge_attr: Tensor
+
+    def to(self, device: str) -> Batch:
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 NODE_LAYERS = (
