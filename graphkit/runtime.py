@@ -9,6 +9,30 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
 
 
+_message_bytes = 256 * 2**20
+
+
+def limit_messages(mebibytes: float) -> None:
+    """Bound the memory that messages take on the edges at once, 256 MiB at the start.
+
+    It matters where a layer's message does not run as one kernel: what would take more is done in
+    parts, some destinations at a time, and again in the backward pass instead of being kept. The
+    results are the same. Tensors that a call brings do not count.
+
+    Raises:
+        ValueError: `mebibytes` is not above 0.
+    """
+    global _message_bytes
+    if not mebibytes > 0:
+        raise ValueError(f"mebibytes: expected a number above 0, got {mebibytes!r}")
+    _message_bytes = int(mebibytes * 2**20)
+
+
+def message_bytes() -> int:
+    """The bound that :func:`limit_messages` set."""
+    return _message_bytes
+
+
 def keep_memory() -> str:
     """Let the allocator keep what is freed, so that large tensors find their memory again.
 

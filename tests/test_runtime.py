@@ -55,3 +55,16 @@ def test_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ctypes, "CDLL", lambda _: Library())
     assert "refused" in runtime.keep_memory()
+
+
+def test_messages_within_a_bound() -> None:
+    before = runtime.message_bytes()
+    try:
+        runtime.limit_messages(0.5)
+        assert runtime.message_bytes() == 2**19
+        for wrong in (0, -1, float("nan")):
+            with pytest.raises(ValueError, match="mebibytes: expected a number above 0, got"):
+                runtime.limit_messages(wrong)
+        assert runtime.message_bytes() == 2**19
+    finally:
+        runtime.limit_messages(before / 2**20)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from graphkit import runtime
 from graphkit.engine.devices import has_kernels
 from graphkit.engine.expression import FusionError, Leaf
 from graphkit.engine.fused import Aggregation
@@ -26,9 +27,6 @@ from graphkit.engine.ops import kernels_wanted
 from graphkit.engine.trace import CHANGES, trace_step
 from graphkit.engine.traced import CONSTANT, Form, Trace, Traced
 from graphkit.graph import Graph
-
-MESSAGE_BYTES = 256 * 2**20
-"""What may lie on the edges at once, beside what a call brought; more is done in parts."""
 
 # Arguments that every step may ask for by name and the caller never passes.
 STRUCTURE = {"edge_index", "edge_index_i", "edge_index_j", "index", "ptr", "size", "size_i"}
@@ -138,7 +136,7 @@ def _serve(
 
 
 def row_ranges(layer: Any, graph: Graph, bytes_per_edge: int) -> list[tuple[int, int]]:
-    """Runs of destinations for the plain path whose messages stay within ``MESSAGE_BYTES`` each.
+    """Runs of destinations for the plain path whose messages stay within the bound each.
 
     One run, whatever its size, where parts would not give the same: where the message keeps
     something on the layer, or a batch norm in it looks at all edges.
@@ -171,9 +169,10 @@ def part_of(graph: Graph, first: int, last: int) -> tuple[Graph, Tensor]:
 
 
 def _ranges(graph: Graph, bytes_per_edge: int) -> list[tuple[int, int]]:
-    if graph.num_edges * bytes_per_edge <= MESSAGE_BYTES:
+    most = runtime.message_bytes()
+    if graph.num_edges * bytes_per_edge <= most:
         return [(0, graph.num_dst)]
-    room = max(1, MESSAGE_BYTES // bytes_per_edge)
+    room = max(1, most // bytes_per_edge)
     rowptr = graph.by_destination.rowptr
     ranges, first = [], 0
     while first < graph.num_dst:

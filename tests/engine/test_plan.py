@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit import runtime
 from graphkit.engine import ops, plan, reference
 from graphkit.engine.cpu import run
 from graphkit.graph import Graph
@@ -333,7 +334,7 @@ def test_plain_path_in_parts(aggr, monkeypatch) -> None:
 
     whole = run()
     ranges = []
-    monkeypatch.setattr(plan, "MESSAGE_BYTES", 4000)
+    monkeypatch.setattr(runtime, "_message_bytes", 4000)
     monkeypatch.setattr(
         plan,
         "row_ranges",

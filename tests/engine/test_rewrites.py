@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit import runtime
 from graphkit.engine import plan
 from graphkit.graph import Graph
 from graphkit.nn import MessagePassing, softmax
@@ -272,7 +273,7 @@ def test_in_parts_where_the_edges_would_fill_the_memory(
     inputs = tensors()
     whole = outcome(layer, inputs, graph)
     kept = []
-    monkeypatch.setattr(plan, "MESSAGE_BYTES", 2000)
+    monkeypatch.setattr(runtime, "_message_bytes", 2000)
     monkeypatch.setattr(
         plan, "_ranges", lambda *a, of=plan._ranges: kept.append(of(*a)) or kept[-1]
     )
