@@ -605,13 +605,15 @@ def test_compiled_and_traced_models_run_the_librarys_code(name: str):
     assert paths(model) == []
 
 
-def test_other_dtypes_are_left_to_pyg():
+def test_short_dtypes_are_no_less_exact():
     layer = pyg.SAGEConv(F, 3).bfloat16()
-    expected = results(layer, features().bfloat16(), edges())
+    exact = results(copy.deepcopy(layer).double(), features().bfloat16().double(), edges())
+    plain = results(layer, features().bfloat16(), edges())
     accelerate(layer)
     found = results(layer, features().bfloat16(), edges())
-    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
-    assert paths(layer)[0].startswith(THEIRS)
+    for ours, theirs, wanted in zip(found, plain, exact, strict=True):
+        assert ours.dtype == torch.bfloat16
+        assert (ours - wanted).norm() <= 1.2 * (theirs - wanted).norm() + 1e-3
 
 
 @pytest.mark.parametrize("size", [(N, N + 1), (2, 2)])
