@@ -40,7 +40,7 @@ run: $(RUN)
 	$(VENV)/bin/graphkit demo $(ARGS)
 
 test: $(DEV)
-	$(PY) -m pytest -n auto $(ARGS)
+	$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 bench: $(DEV)
 	$(PY) benchmarks/speed/bench.py $(ARGS)

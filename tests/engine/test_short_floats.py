@@ -218,7 +218,3 @@ def test_derives_twice(graph: Graph) -> None:
     (second,) = torch.autograd.grad(first.float().square().sum(), inputs[0])
     assert first.dtype == second.dtype == torch.bfloat16
     assert second.isfinite().all()
-
-
-def test_kernel_dtypes() -> None:
-    assert torch.bfloat16 in ops.KERNEL_DTYPES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from graphkit.engine import sparse
@@ -25,13 +26,15 @@ def products(
 ) -> Sequence[Tensor]:
     r""":math:`x W^\top + b` for every pair of them."""
     sizes = [weight.size(0) for weight in weights]
-    weight = torch.cat(list(weights))
-    out = x @ weight.t() if x.layout == torch.strided else sparse.matmul(x, weight.t())
-    if any(bias is not None for bias in biases):
+    weight, bias = torch.cat(list(weights)), None
+    if any(b is not None for b in biases):
         zero = weight.new_zeros(max(sizes))
         pairs = zip(sizes, biases, strict=True)
-        out = out + torch.cat([zero[:size] if b is None else b for size, b in pairs])
-    return out.split(sizes, dim=-1)
+        bias = torch.cat([zero[:size] if b is None else b for size, b in pairs])
+    if x.layout == torch.strided:
+        return F.linear(x, weight, bias).split(sizes, dim=-1)
+    out = sparse.matmul(x, weight.t())
+    return (out if bias is None else out + bias).split(sizes, dim=-1)
 
 
 def edge_features(graph: Graph, edge_attr: Tensor | None, edge_dim: int | None) -> Tensor | None:
