@@ -21,6 +21,7 @@ from torch import Tensor
 from graphkit.engine.expression import FusionError, Leaf, Program
 from graphkit.engine.fused import Aggregation, Fused, computed_alike
 from graphkit.engine.traced import (
+    CAT,
     CONSTANT,
     RULES,
     Apply,
@@ -35,7 +36,6 @@ from graphkit.engine.traced import (
 )
 from graphkit.graph import Graph
 
-CAT = {torch.cat, torch.concat, torch.concatenate}
 MATMUL = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.mm, Tensor.mm}
 ADD = {torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__}
 SUB = {torch.sub, torch.subtract, Tensor.sub, Tensor.__sub__}

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphkit.engine.expression import FusionError
+from graphkit.engine.expression import COMPARISONS, FusionError
 from graphkit.engine.fused import computed_alike
 from graphkit.engine.lower import Call, Run
-from graphkit.engine.traced import RULES, plain
+from graphkit.engine.traced import COMPARING, ELEMENTWISE, RULES, plain
 
 
 def _rule(*functions: Any):
@@ -26,6 +26,11 @@ def _rule(*functions: Any):
         return rule
 
     return register
+
+
+def _elementwise_rule(*functions: Any):
+    ELEMENTWISE.update(functions)
+    return _rule(*functions)
 
 
 def _elementwise(build: Callable[..., int], count: int):
@@ -67,7 +72,7 @@ for _op, _functions in {
     "erf": [torch.erf, T.erf, torch.special.erf],
     "relu": [torch.relu, T.relu],
 }.items():
-    _rule(*_functions)(_unary(_op))
+    _elementwise_rule(*_functions)(_unary(_op))
 for _op, _functions in {
     "add": [torch.add, T.add, T.__add__, T.__radd__],
     "sub": [torch.sub, torch.subtract, T.sub, T.__sub__],
@@ -80,11 +85,13 @@ for _op, _functions in {
     "lt": [torch.lt, T.lt, T.__lt__], "le": [torch.le, T.le, T.__le__],
     "eq": [torch.eq, T.eq, T.__eq__], "ne": [torch.ne, T.ne, T.__ne__],
 }.items():  # fmt: skip
-    _rule(*_functions)(_binary(_op))
-_rule(T.__rsub__, torch.rsub)(_binary("sub", swap=True))
-_rule(T.__rtruediv__, T.__rdiv__)(_binary("div", swap=True))
-_rule(T.__rpow__)(_binary("pow", swap=True))
-_rule(torch.square, T.square)(_elementwise(lambda c, a: c.p("mul", a, a), 1))
+    _elementwise_rule(*_functions)(_binary(_op))
+    if _op in COMPARISONS:
+        COMPARING.update(_functions)
+_elementwise_rule(T.__rsub__, torch.rsub)(_binary("sub", swap=True))
+_elementwise_rule(T.__rtruediv__, T.__rdiv__)(_binary("div", swap=True))
+_elementwise_rule(T.__rpow__)(_binary("pow", swap=True))
+_elementwise_rule(torch.square, T.square)(_elementwise(lambda c, a: c.p("mul", a, a), 1))
 _rule(torch.reciprocal, T.reciprocal)(_elementwise(lambda c, a: c.p("div", c.p.literal(1.0), a), 1))
 _rule(torch.rsqrt, T.rsqrt)(
     _elementwise(lambda c, a: c.p("div", c.p.literal(1.0), c.p("sqrt", a)), 1)
@@ -98,7 +105,7 @@ def _activation(*functions: Any):
         def rule(call: Call) -> int:
             return build(call, call.node(call.argument(0, "input")))
 
-        _rule(*functions)(rule)
+        _elementwise_rule(*functions)(rule)
         return build
 
     return register

@@ -188,8 +188,12 @@ def replaced(a: Any, by: Callable[[Any], Any]) -> Any:
 
 # ------------------------------------------------------------------ one torch call
 
+CAT = {torch.cat, torch.concat, torch.concatenate}
 # Functions that there are kernels for: filled by :mod:`graphkit.engine.rules`.
 RULES: dict[Any, Callable[..., int]] = {}
+# Those of them that work entry by entry, and give the dtype they are given; or what is true.
+ELEMENTWISE: set[Any] = set()
+COMPARING: set[Any] = set()
 # Functions that plain torch computes before a kernel, given a check that every row of the result
 # depends on the same row of the arguments alone: filled by :mod:`graphkit.engine.rowwise`.
 ROWWISE: dict[Any, Callable[[Apply], bool]] = {}
@@ -262,8 +266,40 @@ def _result(trace: Trace, out: Any, apply: Apply, side: str | None) -> Traced:
     return Traced.of(out, trace, apply, side)
 
 
+def _usual_meta(apply: Apply) -> Tensor | None:
+    """The form of what the most usual calls give: torch imports its compiler to find it, which
+    takes seconds. None for all others, and where something does not fit."""
+    operands = [plain(a) for a in apply.operands]
+    if len({a.dtype for a in operands}) != 1 or not operands[0].is_floating_point():
+        return None
+    shape: Any = None
+    if apply.func in ELEMENTWISE:
+        with torch._C.DisableTorchFunctionSubclass():
+            shape = torch.broadcast_tensors(*operands)[0].shape
+    elif (
+        apply.func is F.linear
+        and operands[0].dim() > 0
+        and operands[1].dim() == 2
+        and operands[0].shape[-1] == operands[1].shape[1]
+    ):
+        shape = (*operands[0].shape[:-1], operands[1].shape[0])
+    elif (
+        apply.func in CAT
+        and apply.argument(1, "dim", 0) == -1
+        and len({a.shape[:-1] for a in operands}) == 1
+    ):
+        shape = (*operands[0].shape[:-1], sum(a.shape[-1] for a in operands))
+    if shape is None:
+        return None
+    dtype = torch.bool if apply.func in COMPARING else operands[0].dtype
+    return torch.empty(shape, dtype=dtype, device="meta")
+
+
 def _meta(apply: Apply) -> Any:
     """The form of what a call gives."""
+    usual = _usual_meta(apply)
+    if usual is not None:
+        return usual
 
     def stand_in(a: Any) -> Any:
         return plain(a) if isinstance(a, Traced) else a

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -430,3 +432,19 @@ def test_compiled_operators(reduce: str) -> None:
     torch.testing.assert_close(found, expected)
     pair = [torch.autograd.grad(out.square().sum(), x)[0] for out in (found, expected)]
     torch.testing.assert_close(*pair)
+
+
+def test_a_first_call_does_not_import_torch_s_compiler() -> None:
+    """Which takes seconds."""
+    program = """
+import sys, torch
+from torch import nn
+from graphkit.nn import EdgeConv, GATConv, GCNConv, SAGEConv, TransformerConv
+edges = torch.randint(0, 9, (2, 30))
+for layer in (GCNConv(8, 4), SAGEConv(8, 4), GATConv(8, 4, heads=2), TransformerConv(8, 4),
+              EdgeConv(nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4)))):
+    layer(torch.rand(9, 8), edges).sum().backward()
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
