@@ -39,8 +39,9 @@ def keep_memory() -> str:
     Without it glibc takes more than 32 MiB from the system anew for every tensor and gives it back
     at once, and first touches of fresh pages take longer than a ReLU or a small matrix product.
     With it the process keeps all of it until it ends, and where sizes vary needs half as much
-    again, or more than twice as much at worst. For scripts that train and then end; calling it again changes nothing. The results of
-    graphkit's own kernels find their memory again in any case.
+    again, or more than twice as much at worst. For scripts that train and then end; calling it
+    again changes nothing. The results of graphkit's own kernels find their memory again in any
+    case.
 
     Returns:
         Nothing (an empty text), or one sentence on why it was not possible.
