@@ -34,18 +34,23 @@ def name_of(entry: dict[str, Any]) -> str:
     return "-".join(part for part in parts if part)
 
 
-def run(entry: dict[str, Any], table: Path, console: Console) -> None:
+def run(entry: dict[str, Any], table: Path, console: Console, device: str = "cpu") -> None:
     """Run one experiment; its row grows seed by seed, and goes on from those it has."""
     kind = PROTOCOLS[entry.get("protocol", "split")]
     changed = entry.get("settings", {})
     experiment = kind(
-        data.load(entry["dataset"]), entry["model"], level=entry.get("task"), settings=changed
+        data.load(entry["dataset"]),
+        entry["model"],
+        level=entry.get("task"),
+        settings=changed,
+        device=device,
     )
     outcome = experiment.outcome()
-    before = found(row_of(entry, outcome), table)
+    before = found(row_of(entry, outcome, device), table)
     if before is not None and outcome.protocol != "gin":  # which looks at all folds at once
         outcome.values = [float(value) for value in before["values"].split()]
         outcome.seeds = list(range(len(outcome.values)))
+        outcome.parameters = int(before["parameters"])
         console.print(f"  {len(outcome.seeds)} seeds are there")
 
     def on_seed(trained: Trained, score: float) -> None:
@@ -54,18 +59,19 @@ def run(entry: dict[str, Any], table: Path, console: Console) -> None:
             outcome.seeds.append(trained.seed)
             outcome.values.append(score)
             outcome.parameters = count_parameters(trained.model)
-            keep(row_of(entry, outcome), table)
+            keep(row_of(entry, outcome, device), table)
 
     new = experiment.run(range(len(outcome.seeds), entry["seeds"]), on_seed=on_seed)
     if not new.complete:
         raise KeyboardInterrupt
     if outcome.protocol == "gin":
         outcome = new
-        keep(row_of(entry, outcome), table)
+        keep(row_of(entry, outcome, device), table)
+    outcome.complete = True
     console.print(report.outcome_table(outcome))
 
 
-def row_of(entry: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+def row_of(entry: dict[str, Any], outcome: Outcome, device: str = "cpu") -> dict[str, Any]:
     """An experiment's row, with the seeds that are finished."""
     changed, count = entry.get("settings", {}), len(outcome.seeds)
     published = outcome.published
@@ -73,6 +79,7 @@ def row_of(entry: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     given = [f"--protocol {outcome.protocol}"] if outcome.protocol != "split" else []
     given += [f"--task {outcome.task}"] if "task" in entry else []
     given += [f"--set {name}={value}" for name, value in changed.items()]
+    given += [f"--device {device}"] if device != "cpu" else []
     return {
         "date": date.today().isoformat(),
         "dataset": outcome.dataset,
@@ -95,11 +102,17 @@ def row_of(entry: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
         "settings": json.dumps(outcome.settings),
         "engine": report.engine(),
         **{name: versions[name] for name in ("graphkit", "torch", "numpy", "python")},
-        "machine": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
+        "machine": machine(device),
         "command": " ".join(
             ["graphkit run", entry["dataset"], entry["model"], f"--seeds {count}", *given]
         ),
     }
+
+
+def machine(device: str) -> str:
+    if device != "cpu":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"
 
 
 def rows_in(table: Path) -> list[dict[str, str]]:
@@ -135,6 +148,7 @@ def main() -> None:
     parser.add_argument("group", choices=list(groups))
     parser.add_argument("names", nargs="*", help="of the group only these, such as cora-gcn")
     parser.add_argument("--csv", type=Path, default=RESULTS)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     args = parser.parse_args()
     console = Console(stderr=True)
     known = [name_of(entry) for entry in groups[args.group]]
@@ -144,7 +158,7 @@ def main() -> None:
     for entry in groups[args.group]:
         if not args.names or name_of(entry) in args.names:
             console.rule(name_of(entry))
-            run(entry, args.csv, console)
+            run(entry, args.csv, console, args.device)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 TABLES = Path(__file__).parent / "_tables"
 PEERS = ("pyg", "pyg-csr", "pyg-edgeindex", "pyg-compile", "dgl", "index-add")
+GPU_PEERS = ("graphkit-bf16", "reference", "pyg", "pyg-csr", "pyg-compile")
 WORKLOADS = {
     "power-law": "Training steps on a graph of the size of ogbn-arxiv",
     "molecules": "Batches of molecules",
@@ -46,6 +47,8 @@ def write_speed() -> None:
     growing = [row for row in growing if float(row["scale"]) < 1 and row["seconds_median"]]
     if growing:
         lines += heading("Growth") + growth(growing)
+    if rows := [row | {"peak_mb": row["gpu_mb"]} for row in rows_of("gpu")]:
+        lines += heading("On a GPU") + on_gpu(rows)
     if rows := rows_of("roofline"):
         lines += heading("Against the memory's bandwidth")
         lines += ["The sum over neighbours alone, forward, into memory used before.", ""]
@@ -74,17 +77,19 @@ def table(name: str, columns: str, rows: Iterable[Row]) -> list[str]:
     return [".. csv-table::", f"   :file: {name}.csv", "   :header-rows: 1", ""]
 
 
-def steps(name: str, rows: list[Row]) -> list[str]:
+def steps(name: str, rows: list[Row], among: Iterable[str] = PEERS) -> list[str]:
     """A line for every layer, a column for every peer; the notes of those that could not."""
     layers = list(dict.fromkeys(row["layer"] for row in rows))
     found = {(row["layer"], row["system"]): row for row in rows}
-    peers = [peer for peer in PEERS if any((layer, peer) in found for layer in layers)]
+    peers = [peer for peer in among if any((layer, peer) in found for layer in layers)]
     lines: list[Row] = []
     notes: dict[str, list[str]] = {}
     for layer in layers:
         ours = found.get((layer, "graphkit"), {})
         line = {"layer": layer, "graphkit s": ours.get("seconds_median", "–")}
-        line |= {"products s": ours.get("gemm_seconds") or "–", "MB": ours.get("peak_mb") or "–"}
+        if "gemm_seconds" in rows[0]:
+            line["products s"] = ours.get("gemm_seconds") or "–"
+        line["MB"] = ours.get("peak_mb") or "–"
         for peer in peers:
             row = found.get((layer, peer), {})
             line[peer] = f"× {float(row['times_base']):.1f}" if row.get("times_base") else "–"
@@ -101,10 +106,11 @@ def steps(name: str, rows: list[Row]) -> list[str]:
     remarks = [f"* {note} ({', '.join(where)})" for note, where in notes.items()]
     nodes, edges = (int(rows[-1][size]) for size in ("nodes", "edges"))
     sizes = f"{nodes:,} nodes and {edges:,} edges, features {rows[0]['widths'].replace('-', ' → ')}"
+    products = " and of its matrix products alone" if "gemm_seconds" in rows[0] else ""
+    place = rows[-1].get("gpu") or f"{rows[-1]['threads']} threads"
     return [
-        f"{sizes}; {rows[-1]['threads']} threads. Seconds of our step and of its matrix products "
-        "alone, our peak memory, and of every peer the steps of ours in one of theirs (in brackets "
-        "their peak memory in ours).",
+        f"{sizes}; {place}. Seconds of our step{products}, our peak memory, and of every other the "
+        "steps of ours in one of its (in brackets its peak memory in ours).",
         *["", ".. csv-table::", f"   :file: {name}.csv", "   :header-rows: 1", ""],
         *[
             f".. image:: /_tables/{name}.svg",
@@ -113,6 +119,18 @@ def steps(name: str, rows: list[Row]) -> list[str]:
             *remarks,
             "",
         ],
+    ]
+
+
+def on_gpu(rows: list[Row]) -> list[str]:
+    """The steps, and the sums beside what torch has for them."""
+    sums = [row for row in rows if row["layer"] == "sum"]
+    return [
+        *steps("steps_gpu", [row for row in rows if row["layer"] != "sum"], GPU_PEERS),
+        "*reference* is graphkit without kernels. Memory is what a step allocates beyond graph, "
+        "features and weights. The sum over neighbours alone, forward, takes:",
+        "",
+        *table("sums_gpu", "features system seconds_median gb_per_second", sums),
     ]
 
 

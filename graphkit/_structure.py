@@ -19,6 +19,7 @@ from graphkit._memory import IdentityMemory
 
 T = TypeVar("T")
 
+LONG_ROW = 256
 _MAX_CHUNKS = 64
 _SMALL_WORK = 2**15
 
@@ -59,6 +60,15 @@ class Adjacency:
     @cached_property
     def max_degree(self) -> int:
         return int(self.degree.max()) if self.num_rows else 0
+
+    @cached_property
+    def long_rows(self) -> Tensor:
+        """``[E // (LONG_ROW + 1)]`` the rows of most edges, whose number nobody has to wait for.
+
+        All rows with more than ``LONG_ROW`` edges are among them.
+        """
+        count = min(self.num_rows, self.num_edges // (LONG_ROW + 1))
+        return build_apart(lambda: self.degree.topk(count).indices)
 
     @cached_property
     def chunks(self) -> Tensor:

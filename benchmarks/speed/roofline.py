@@ -24,23 +24,23 @@ KEY = ("system", "features", "scale", "threads", "allocator")
 TRIAD = 2**25  # entries of one array
 
 
-def build(system: str, features: int, scale: float) -> lab.Work:
+def build(system: str, features: int, scale: float, device: str = "cpu") -> lab.Work:
     """One pass over the memory, or one sum."""
     import numpy as np
     import torch
 
     if system == "triad":
-        a, b, c = (torch.ones(TRIAD) for _ in range(3))
+        a, b, c = (torch.ones(TRIAD, device=device) for _ in range(3))
 
         def triad() -> None:
             torch.add(b, c, alpha=2.0, out=a)
 
         return lab.Work(triad)
     nodes, edges = WORKLOADS["power-law"].size(scale)
-    edge_index = torch.from_numpy(power_law(nodes, edges, np.random.default_rng(SEED)))
-    x = torch.randn(nodes, features, generator=torch.Generator().manual_seed(SEED))
+    edge_index = torch.from_numpy(power_law(nodes, edges, np.random.default_rng(SEED))).to(device)
+    x = torch.randn(nodes, features, generator=torch.Generator().manual_seed(SEED)).to(device)
     if system == "gather":
-        out, source = torch.empty(edges, features), edge_index[0].contiguous()
+        out, source = x.new_empty(edges, features), edge_index[0].contiguous()
 
         def gather() -> None:
             torch.index_select(x, 0, source, out=out)
@@ -72,7 +72,7 @@ def aggregation(system: str, edge_index: Any, nodes: int) -> Any:
 
         graph = dgl.graph((edge_index[0], edge_index[1]), num_nodes=nodes)
         return lambda x: dgl.ops.copy_u_sum(graph, x)
-    ones = torch.ones(edge_index.size(1))
+    ones = torch.ones(edge_index.size(1), device=edge_index.device)
     matrix = torch.sparse_coo_tensor(edge_index.flip(0), ones, (nodes, nodes))
     csr = matrix.coalesce().to_sparse_csr()
     return lambda x: csr @ x

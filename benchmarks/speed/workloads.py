@@ -17,6 +17,7 @@ derives anew.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,7 @@ WORKLOADS = {
 }
 
 
+@functools.cache
 def batches(workload: Workload, scale: float, with_edges: bool) -> list[Batch]:
     """The inputs of the steps, which take them in turn; one where the graph is one.
 

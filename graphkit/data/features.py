@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from graphkit.engine.sparse import csr
 from graphkit.graph import Graph
 
 # A sparse row costs an index for every value, a dense one the zeros. Words of PubMed, 10 % dense,
@@ -24,11 +24,12 @@ def sparse_features(matrix: Any) -> Tensor:
     matrix = matrix.tocsr().astype("float32")
     matrix.eliminate_zeros()
     matrix.sort_indices()
-    return _csr(
+    return csr(
         torch.from_numpy(matrix.indptr).long(),
         torch.from_numpy(matrix.indices).long(),
         torch.from_numpy(matrix.data),
         matrix.shape,
+        check=True,
     )
 
 
@@ -61,15 +62,9 @@ def normalize_features(graph: Graph) -> Graph:
     start, column, value = x.crow_indices(), x.col_indices(), x.values()
     row = torch.arange(x.size(0), device=x.device).repeat_interleave(start.diff())
     total = value.new_zeros(x.size(0)).index_add_(0, row, value.abs())
-    return graph.replace(x=_csr(start, column, value / _or_one(total)[row], x.shape))
+    value = value / _or_one(total)[row]
+    return graph.replace(x=csr(start, column, value, (x.size(0), x.size(1)), check=True))
 
 
 def _or_one(total: Tensor) -> Tensor:
     return torch.where(total == 0, 1, total)
-
-
-def _csr(start: Tensor, column: Tensor, value: Tensor, size: Any) -> Tensor:
-    with warnings.catch_warnings():
-        # torch says once in a process that CSR tensors are new; what is used of them is tested.
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(start, column, value, size, check_invariants=True)

@@ -23,11 +23,14 @@ _PATTERN = "pattern"
 _known: IdentityMemory[Graph] = IdentityMemory()
 
 
-def csr(crow: Tensor, col: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
-    """A CSR matrix, without torch's notice that there are operators it has none of."""
+def csr(
+    crow: Tensor, col: Tensor, values: Tensor, size: tuple[int, int], check: bool = False
+) -> Tensor:
+    """A CSR matrix, without torch's notices that all of them are new, and these not checked."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
-        return torch.sparse_csr_tensor(crow, col, values, size, check_invariants=False)
+        warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly", UserWarning)
+        return torch.sparse_csr_tensor(crow, col, values, size, check_invariants=check)
 
 
 def with_values(matrix: Tensor, values: Tensor) -> Tensor:

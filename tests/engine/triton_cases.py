@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import graphkit.nn as gnn
+from graphkit import _structure
 from graphkit.engine import devices, fused, plan, reference, sparse
 from graphkit.engine.expression import Leaf, Program
 from graphkit.engine.fused import Aggregation, Fused, reduction
@@ -190,6 +191,27 @@ def test_random_graphs(aggr, launches, monkeypatch) -> None:
         assert_same(found, expected, **tolerance)
     assert launches
     assert "fused kernel" in plan.explain(layer)
+
+
+@pytest.mark.parametrize("aggr", ["max", "softmax", ["mean", "max", "std"]], ids=str)
+def test_long_rows_have_a_launch_of_their_own(aggr, launches, monkeypatch) -> None:
+    monkeypatch.setattr(gpu, "MANY_EDGES", 0)
+    monkeypatch.setattr(gpu, "LONG_ROW", 3)
+    monkeypatch.setattr(_structure, "LONG_ROW", 3)
+    rng = np.random.default_rng(1)
+    edges = torch.from_numpy(rng.integers(0, 9, (2, 40)))
+    edges[1, :17] = 4
+    graph, layer = Graph(edges.to(DEVICE), num_nodes=10), Gate(aggr)
+    inputs = [draw(10, 5), draw(10, 5, seed=1), draw(40)]
+    found = results(lambda *x: layer(*x, graph), inputs)
+    assert launches
+    monkeypatch.setenv("GRAPHKIT_ENGINE", "reference")
+    assert_same(found, results(lambda *x: layer(*x, graph), inputs), **FLOAT64)
+    attention = Attention(2, 3).to(DEVICE, torch.float64)  # totals its parameters' gradients
+    inputs = [draw(10, 6), draw(10, 6, seed=1), *attention.parameters()]
+    expected = results(lambda a, b, *_: attention(a, b, graph), inputs)
+    monkeypatch.setenv("GRAPHKIT_ENGINE", "kernels")
+    assert_same(results(lambda a, b, *_: attention(a, b, graph), inputs), expected, **FLOAT64)
 
 
 @pytest.mark.parametrize("aggr", ["sum", "max"])

@@ -94,21 +94,24 @@ def extreme(values, LARGEST: tl.constexpr):
 
 
 @triton.jit
-def note(best, slot, value, position, here, LARGEST: tl.constexpr):
+def note(best, number, value, next, here, LARGEST: tl.constexpr):
     """Let the next edges of a row compete with the best ones so far, which win when equal."""
     better = value > best if LARGEST else value < best
-    wins = here & ((slot < 0) | ((better | (value != value)) & (best == best)))
-    return tl.where(wins, value, best), tl.where(wins, position, slot)
+    wins = here & ((number < 0) | ((better | (value != value)) & (best == best)))
+    return tl.where(wins, value, best), tl.where(wins, next, number)
 
 
 @triton.jit
-def winner(best, slot, LARGEST: tl.constexpr):
-    """The best of all edges and its slot, the first among equals; 0 and -1 in a row without."""
-    last = 2**62
-    top = extreme(tl.where(slot < 0, float("-inf") if LARGEST else float("inf"), best), LARGEST)
-    wins = (slot >= 0) & ((best == top) | ((best != best) & (top != top)))
-    first = tl.min(tl.where(wins, slot, last), 0, keep_dims=True)
-    return tl.where(first < last, top, 0.0), tl.where(first < last, first, -1)
+def winner(best, number, begin, LARGEST: tl.constexpr):
+    """The best of all edges and its slot, the first among equals; 0 and -1 in a row without.
+
+    Edges are numbered from the row's ``begin`` on, in 32 bits: a row has fewer than 2**31 of them.
+    """
+    last = 2**31 - 1
+    top = extreme(tl.where(number < 0, float("-inf") if LARGEST else float("inf"), best), LARGEST)
+    wins = (number >= 0) & ((best == top) | ((best != best) & (top != top)))
+    first = tl.min(tl.where(wins, number, last), 0, keep_dims=True)
+    return tl.where(first < last, top, 0.0), tl.where(first < last, begin + first, -1)
 
 
 # ------------------------------------------------------------------ dropout

@@ -16,14 +16,16 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from graphkit._structure import Adjacency
+from graphkit._structure import LONG_ROW, Adjacency
 from graphkit.engine.cpu.run import Pass
 from graphkit.engine.gpu import functions
 from graphkit.engine.gpu.source import source
 
-ELEMENTS = 1024  # of a tile [edges, heads, channels]
-EDGES = 32  # at once, at most: rows are mostly short
-FEATURES = 64  # of a block, where channels do not meet: longer rows of a tile load no faster
+THREAD = 8  # entries of a tile [edges, heads, channels] that each of a program's threads has
+EDGES = 32  # of a tile, at most, for every warp: rows are mostly short
+FEATURES = 256  # of a block, where channels do not meet
+WARPS, LONG_WARPS = 1, 8  # of a program: with one, its threads need not wait for each other
+MANY_EDGES = 2**17  # from which on long rows are worth a launch of their own
 ROWS, PROGRAMS = 32, 4096  # rows totalled by one program, at most; programs to have at least
 
 _LOW = 0xFFFFFFFF
@@ -39,7 +41,7 @@ def _compiled(nodes: tuple, outputs: tuple, row: str) -> Any:
     exec(compile(text, name, "exec"), names)
     arguments = inspect.signature(names["kernel"]).parameters
     # What differs from call to call needs no kernel of its own where it happens to be even.
-    free = [a for a in arguments if a.startswith(("num_rows", "start", "limit"))]
+    free = [a for a in arguments if a.startswith(("num_rows", "most", "start", "limit"))]
     return triton.jit(names["kernel"], do_not_specialize=free)
 
 
@@ -75,13 +77,7 @@ def run(
     if walk.flat:
         heads, channels = 1, heads * channels
     accumulator = tl.float64 if dtype == torch.float64 else tl.float32
-    arguments: list[Any] = [
-        adjacency.rowptr,
-        adjacency.col,
-        adjacency.edge,
-        adjacency.slot,
-        adjacency.num_rows,
-    ]
+    arguments: list[Any] = []
     for number in walk.leaves:
         tensor = leaves[number]
         if tensor.dim() != 2 or (tensor.stride(1) != 1 and tensor.shape[1] > 1):
@@ -96,31 +92,48 @@ def run(
     rows = 1
     if any(out.mode == "total" for out in walk.outputs):
         rows = rows_per_program(adjacency.num_rows)
-    programs = triton.cdiv(adjacency.num_rows, rows)
+    # The rows, and those of them with so many edges that all others would be done long before.
+    launches = [(adjacency.col, adjacency.num_rows, rows, WARPS)]
+    most = 2**62
+    if adjacency.num_edges > MANY_EDGES:
+        most, long = LONG_ROW, adjacency.long_rows
+        launches.append((long, long.numel(), 1, LONG_WARPS))
+    programs = [triton.cdiv(count, each) for _, count, each, _ in launches]
     outputs = []
     for number, out in enumerate(walk.outputs):
         width = heads * channels if out.wide else heads
-        count = {"row": adjacency.num_rows, "edge": adjacency.num_edges, "total": programs}
+        count = {"row": adjacency.num_rows, "edge": adjacency.num_edges, "total": sum(programs)}
         kind = dtype if results is None or out.mode == "total" else results[number]
         if "arg" in walk.nodes[out.node].op:
             kind = adjacency.col.dtype
         outputs.append(adjacency.col.new_empty(count[out.mode], width, dtype=kind))
     summed = any(node.op == "channel_sum" for node in walk.nodes)
-    e, h, c = tile(heads, channels, summed)
-    grid = programs, triton.cdiv(heads, h), triton.cdiv(channels, c)
-    if programs:
+    connections = adjacency.rowptr, adjacency.col, adjacency.edge, adjacency.slot
+    for number, (listed, count, each, warps) in enumerate(launches):
+        if programs[number] == 0:
+            continue
+        e, h, c, warps = tile(heads, channels, summed, warps)
+        first = sum(programs[:number])  # of the totals
         with torch.cuda.device_of(adjacency.col):
-            kernel(walk)[grid](
+            kernel(walk)[programs[number], triton.cdiv(heads, h), triton.cdiv(channels, c)](
+                *connections,
+                listed,
+                count,
+                most,
                 *arguments,
-                *outputs,
+                *(
+                    t[first:] if o.mode == "total" else t
+                    for t, o in zip(outputs, walk.outputs, strict=True)
+                ),
                 heads,
                 channels,
                 accumulator,
-                rows,
+                number > 0,
+                each,
                 e,
                 h,
                 c,
-                num_warps=max(1, min(16, e * h * c // 256)),
+                num_warps=warps,
                 enable_fp_fusion=True,
             )
     return [
@@ -128,17 +141,19 @@ def run(
     ]
 
 
-def tile(heads: int, channels: int, summed: bool) -> tuple[int, int, int]:
-    """How many edges, heads and channels a program has in hand at once.
+def tile(heads: int, channels: int, summed: bool, warps: int) -> tuple[int, int, int, int]:
+    """How many edges, heads and channels a program has in hand at once, and its warps.
 
     Args:
         summed: whether something is summed over channels, which then are all in one block.
+        warps: how many it has at least; wide blocks have more.
     """
     c = triton.next_power_of_2(channels)
     if not summed:
         c = min(c, FEATURES)
     h = min(triton.next_power_of_2(heads), max(1, FEATURES // c))
-    return max(1, min(EDGES, ELEMENTS // (h * c))), h, c
+    warps = max(warps, min(16, h * c // (32 * THREAD)))
+    return max(1, min(EDGES * warps, THREAD * 32 * warps // (h * c))), h, c, warps
 
 
 def rows_per_program(rows: int) -> int:

@@ -1,6 +1,7 @@
 """The source of a pass's kernel, in Triton.
 
 One program serves one row (or some, where rows are totalled) and one block of heads and channels.
+Rows with more than ``most`` edges are left to a second launch, which is given a list of rows.
 It walks over the row's edges, a few at a time, once for every reduction that waits for another, and
 computes anew in each walk what this one needs: the features it reads are still in the cache. Values
 are tiles ``[edges, heads, channels]`` with 1 on the axes they do not vary over. An accumulator has
@@ -48,10 +49,10 @@ POWERS: dict[float | None, str] = {1.0: "{0}", 2.0: "{0} * {0}", 3.0: "{0} * {0}
 
 HEAD = """\
 def kernel(
-    rowptr, col, edge, slot, num_rows,
+    rowptr, col, edge, slot, rows, num_rows, most: tl.int64,
     {arguments}
-    HEADS: tl.constexpr, CHANNELS: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr,
-    E: tl.constexpr, H: tl.constexpr, C: tl.constexpr,
+    HEADS: tl.constexpr, CHANNELS: tl.constexpr, ACC: tl.constexpr, LISTED: tl.constexpr,
+    ROWS: tl.constexpr, E: tl.constexpr, H: tl.constexpr, C: tl.constexpr,
 ):
     lane = tl.arange(0, E)[:, None, None]
     head = (tl.program_id(1) * H + tl.arange(0, H))[None, :, None]
@@ -64,8 +65,19 @@ def kernel(
     block = tl.program_id(0).to(tl.int64)
 """
 ROW_HEAD = """\
+if LISTED:
+    row = tl.load(rows + place).to(tl.int64)
+else:
+    row = place
 begin = tl.load(rowptr + row).to(tl.int64)
 end = tl.load(rowptr + row + 1).to(tl.int64)
+length = end - begin
+if LISTED:
+    mine = zero + length > most
+    end = tl.where(length > most, end, begin)
+else:
+    mine = zero + length <= most
+    end = tl.where(length > most, begin, end)
 """
 WALK = """\
 for start in range(begin, end, E):
@@ -108,10 +120,11 @@ class _Writer:
         for k, out in totals:
             self.write(f"total{k} = tl.zeros([1, H, {'C' if out.wide else '1'}], ACC)")
         if totals:
-            self.write("for row in range(block * ROWS, tl.minimum(block * ROWS + ROWS, num_rows)):")
+            self.write("last = tl.minimum(block * ROWS + ROWS, num_rows)")
+            self.write("for place in range(block * ROWS, last):")
             self.depth += 1
         else:
-            self.write("row = block")
+            self.write("place = block")
         self.write(ROW_HEAD)
         self.store_rows(0)
         for done in range(max(self.walks) + 1):
@@ -182,7 +195,7 @@ class _Writer:
         if by_edge or "e" in sides or "keep" in ops:
             self.write(load.format("number", "edge"))
         if "slot" in ops:
-            self.write(load.format("place", "slot"))
+            self.write(load.format("turn", "slot"))
 
     def unknown(self, roots: Iterable[int]) -> list[int]:
         """What of ``roots`` and below them is still to be computed, in order."""
@@ -226,9 +239,10 @@ class _Writer:
                 )
             elif n == min(pair):
                 yield (
-                    f"{start}\ns{n} = tl.full({shape}, -1, tl.int64)",
-                    f"a{n}, s{n} = functions.note(a{n}, s{n}, v{arg}, position, here, {largest})",
-                    f"v{pair[0]}, v{pair[1]} = functions.winner(a{n}, s{n}, {largest})",
+                    f"{start}\ns{n} = tl.full({shape}, -1, tl.int32)",
+                    f"next = (position - begin).to(tl.int32)\n"
+                    f"a{n}, s{n} = functions.note(a{n}, s{n}, v{arg}, next, here, {largest})",
+                    f"v{pair[0]}, v{pair[1]} = functions.winner(a{n}, s{n}, begin, {largest})",
                 )
 
     def pair(self, n: int) -> tuple[int, int] | None:
@@ -251,7 +265,7 @@ class _Writer:
         if op == "scalar":
             return f"tl.full([1, 1, 1], scalar{data}, ACC)"
         if op == "slot":
-            return "place"
+            return "turn"
         if op == "keep":
             feature = "feature" if self.wide[n] else "head"
             return f"functions.keep(start{n}, limit{n}, scale{n}, number, {feature}, ACC)"
@@ -290,9 +304,9 @@ class _Writer:
             if out.mode != "edge" and self.walks[out.node] == over:
                 self.row_values(self.unknown([out.node]))
                 if out.mode == "total":
-                    self.write(f"total{k} += v{out.node}")
+                    self.write(f"total{k} += tl.where(mine, v{out.node}, 0.0)")
                 else:
-                    self.store(k, out, "row", f"v{out.node}")
+                    self.store(k, out, "row", f"v{out.node}", "mine")
 
     def store(self, k: int, out: Output, row: str, value: str, *masks: str) -> None:
         width, offset = ("HEADS * CHANNELS", "feature") if out.wide else ("HEADS", "head")
