@@ -16,6 +16,7 @@ from torch import Tensor
 
 from graphkit._structure import Adjacency
 from graphkit.engine import reference
+from graphkit.engine.cpu import winners
 from graphkit.engine.cpu.kernel import Output
 from graphkit.engine.cpu.run import Pass
 from graphkit.engine.devices import run
@@ -108,6 +109,7 @@ class Fused:
         self.num_leaves = len(program.leaves)
         self._backwards: dict[tuple[bool, ...], _Backward] = {}
         self._forward, self.saved = self._plan_forward()
+        self._picked = self._picks_features()
 
     def copy(self) -> Program:
         p = self.program
@@ -350,6 +352,10 @@ class Fused:
         Args:
             dtypes: of the leaves, if not all have that of the results.
         """
+        order = graph.by_destination
+        if self._picked is not None and winners.serves(order, gradients[0]):
+            won = winners.hand_out(order, kept["arg", 0], gradients[0])
+            return [won if k == self._picked else None for k in range(self.num_leaves)]
         plan = self._backward_of(needed)
         reads = plan.reads()
         inputs: list[Any] = [kept.get(("leaf", k)) for k in range(self.num_leaves)]
@@ -380,6 +386,16 @@ class Fused:
             kind = self.dtype if dtypes is None else dtypes[g.leaf]
             found[g.leaf] = value if value.dtype == kind else value.to(kind)
         return found
+
+    def _picks_features(self) -> int | None:
+        """The leaf of the sources' features whose maximum or minimum is all that is computed."""
+        if len(self.aggregations) == 1 and self.aggregations[0].reduce in ("max", "min"):
+            node = self.program.nodes[self.aggregations[0].node]
+            if node.op == "leaf":
+                number, leaf = node.data  # type: ignore[misc]
+                if leaf.side == "j" and leaf.heads == leaf.channels:
+                    return number
+        return None
 
     def _kinds(
         self, plan: _Backward, walk: int, dtypes: Sequence[torch.dtype] | None

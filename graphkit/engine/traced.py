@@ -189,6 +189,7 @@ def replaced(a: Any, by: Callable[[Any], Any]) -> Any:
 # ------------------------------------------------------------------ one torch call
 
 CAT = {torch.cat, torch.concat, torch.concatenate}
+SUMS = {torch.sum, Tensor.sum, torch.mean, Tensor.mean}
 # Functions that there are kernels for: filled by :mod:`graphkit.engine.rules`.
 RULES: dict[Any, Callable[..., int]] = {}
 # Those of them that work entry by entry, and give the dtype they are given; or what is true.
@@ -289,6 +290,14 @@ def _usual_meta(apply: Apply) -> Tensor | None:
         and len({a.shape[:-1] for a in operands}) == 1
     ):
         shape = (*operands[0].shape[:-1], sum(a.shape[-1] for a in operands))
+    elif (
+        apply.func in SUMS
+        and apply.argument(1, "dim") == -1
+        and not apply.kwargs.keys() - {"dim", "keepdim"}
+        and operands[0].dim() > 0
+    ):
+        kept = (1,) if apply.argument(2, "keepdim", False) else ()
+        shape = (*operands[0].shape[:-1], *kept)
     if shape is None:
         return None
     dtype = torch.bool if apply.func in COMPARING else operands[0].dtype

@@ -14,11 +14,19 @@ from graphkit.nn.conv.attention import column
 from graphkit.nn.linear import Linear, is_lazy
 
 
-def joint(lins: Sequence[Linear], x: Tensor) -> Sequence[Tensor]:
-    """``lin(x)`` for every one of `lins`, with `x` (dense or sparse) read once."""
+def joint(
+    lins: Sequence[Linear], x: Tensor, biases: Sequence[Tensor | None] | None = None
+) -> Sequence[Tensor]:
+    """``lin(x)`` for every one of `lins`, with `x` (dense or sparse) read once.
+
+    Args:
+        biases: to take in place of their own.
+    """
     if any(is_lazy(lin.weight) or lin.in_features != x.size(-1) for lin in lins):
-        return [lin(x) for lin in lins]  # they take the size from x, or say that it does not fit
-    return products(x, [lin.weight for lin in lins], [lin.bias for lin in lins])
+        for lin in lins:
+            lin(x)  # they take the size from x, or say that it does not fit
+    biases = [lin.bias for lin in lins] if biases is None else biases
+    return products(x, [lin.weight for lin in lins], biases)
 
 
 def products(

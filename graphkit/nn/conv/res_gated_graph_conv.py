@@ -94,7 +94,8 @@ class ResGatedGraphConv(MessagePassing):
             q, v = self._of_nodes(of_source, source)
             k, *skip = self._of_nodes(of_root, root)
         out = self.propagate(graph, k=(None, k), q=(q, None), v=(v, None), gate=gate, value=value)
-        out = sum(skip, out)
+        if skip:
+            return out + skip[0]
         return out if self.bias is None else out + self.bias
 
     def message(
@@ -105,15 +106,16 @@ class ResGatedGraphConv(MessagePassing):
         return self.act(k_i + q_j + gate) * (v_j + value)
 
     def _of_nodes(self, lins: list[Linear], x: Tensor) -> Sequence[Tensor]:
-        """What the maps make of the nodes' features."""
+        """What the maps make of the nodes' features; the last bias goes with :math:`W_1`."""
+        biases = [self.bias if lin is self.lin_skip else lin.bias for lin in lins]
         if self.edge_dim is None:
-            return joint(lins, x)
+            return joint(lins, x, biases)
         size = lins[0].in_features - self.edge_dim
         if x.size(-1) != size:
             raise ValueError(
                 f"x: expected {size} features in the last dimension, got shape {tuple(x.shape)}"
             )
-        return products(x, [lin.weight[:, :size] for lin in lins], [lin.bias for lin in lins])
+        return products(x, [lin.weight[:, :size] for lin in lins], biases)
 
     def _of_edges(self, edge_attr: Tensor) -> Sequence[Tensor]:
         """What they make of the edges' features: for the gate, and for the value."""

@@ -1,0 +1,443 @@
+"""Autoencoder = encoder + decoder + reconstruction, with a bottleneck, penalties and corruption.
+
+Every kind is a composition of these: :data:`KINDS` names those of a course, for vectors, and
+:func:`autoencoder` makes them. The same class takes convolutions, or layers on graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphkit.generative.objectives import (
+    RECONSTRUCTIONS,
+    Reconstruction,
+    jacobian_norm,
+    kl_sparsity,
+    kl_to_normal,
+)
+
+# ------------------------------------------------------------------ bottlenecks
+
+
+class Plain(nn.Module):
+    """What the encoder gives is the code."""
+
+    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        return hidden, hidden.new_zeros(())
+
+
+class Gaussian(nn.Module):
+    r"""The encoder gives mean and log-variance of a normal distribution over codes.
+
+    Training draws the code, :math:`z = \mu + \sigma \odot \epsilon`, and pays
+    :math:`\beta \, \mathrm{KL}(q(z|x) \,\Vert\, N(0, I))` (Kingma & Welling 2014, eqs. 7 and 10;
+    :math:`\beta`: Higgins et al. 2017, eq. 4). Otherwise the code is the mean.
+
+    Args:
+        beta: what a nat of the divergence costs.
+    """
+
+    def __init__(self, beta: float = 1.0) -> None:
+        super().__init__()
+        self.beta = beta
+
+    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = hidden.chunk(2, dim=-1)
+        if not self.training:
+            return mean, mean.new_zeros(())
+        code = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        return code, self.beta * kl_to_normal(mean, log_variance)
+
+
+class VectorQuantiser(nn.Module):
+    r"""Each vector that the encoder gives is replaced by the nearest of a learnt set.
+
+    The gradient passes straight through; the vectors of the set follow those they replace, and
+    these are held near (van den Oord et al. 2017, eqs. 1 to 3):
+    :math:`\lVert \mathrm{sg}(h) - e \rVert^2 + \beta \lVert h - \mathrm{sg}(e) \rVert^2`.
+
+    Args:
+        size: number of vectors.
+        width: of each. The code ``[B, k * width]`` is k vectors; of images ``[B, width, H, W]``
+            every pixel is one.
+        commitment: :math:`\beta`.
+    """
+
+    def __init__(self, size: int, width: int, commitment: float = 0.25) -> None:
+        super().__init__()
+        self.commitment = commitment
+        self.vectors = nn.Parameter(torch.empty(size, width).uniform_(-1 / size, 1 / size))
+
+    def indices(self, hidden: Tensor) -> Tensor:
+        """``[B, k]``: which vector of the set is nearest to each of a sample's."""
+        return torch.cdist(self._split(hidden), self.vectors).argmin(dim=-1)
+
+    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        split = self._split(hidden)
+        chosen = F.embedding(torch.cdist(split, self.vectors).argmin(dim=-1), self.vectors)
+        pull = (chosen - split.detach()).square().flatten(1).sum(dim=1)
+        hold = (split - chosen.detach()).square().flatten(1).sum(dim=1)
+        code = split + (chosen - split).detach()
+        return self._join(code, hidden), pull + self.commitment * hold
+
+    def _split(self, hidden: Tensor) -> Tensor:
+        """``[B, k, width]``"""
+        if hidden.dim() > 2:
+            return hidden.flatten(2).transpose(1, 2)
+        return hidden.view(hidden.size(0), -1, self.vectors.size(1))
+
+    def _join(self, code: Tensor, like: Tensor) -> Tensor:
+        code = code.transpose(1, 2) if like.dim() > 2 else code
+        return code.reshape(like.shape)
+
+
+# ------------------------------------------------------------------ corruption
+
+
+class Masking(nn.Module):
+    """Every entry is set to 0 with a probability (Vincent et al. 2010, section 3.3)."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate: expected a probability below 1, got {rate}")
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (torch.rand_like(x) >= self.rate)
+
+
+class GaussianNoise(nn.Module):
+    """Normal noise of a standard deviation is added to every entry."""
+
+    def __init__(self, deviation: float) -> None:
+        super().__init__()
+        self.deviation = deviation
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.deviation * torch.randn_like(x)
+
+
+class SaltAndPepper(nn.Module):
+    """Every entry is set to 0 or 1, by a fair coin, with a probability."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        hit, side = torch.rand_like(x) < self.rate, torch.rand_like(x) < 0.5
+        return torch.where(hit, side.to(x.dtype), x)
+
+
+# ------------------------------------------------------------------ penalties
+
+
+class Step(NamedTuple):
+    """What a penalty may look at in a step of training."""
+
+    model: Autoencoder
+    seen: Tensor
+    """What the encoder was given."""
+    code: Tensor
+    output: Tensor
+
+
+Penalty = Callable[[Step], Tensor]
+
+
+@dataclass(frozen=True)
+class L2:
+    r""":math:`\lambda \sum w^2` over all weights; biases are free."""
+
+    weight: float
+
+    def __call__(self, step: Step) -> Tensor:
+        weights = (p for p in step.model.parameters() if p.dim() > 1)
+        return self.weight * torch.stack([w.square().sum() for w in weights]).sum()
+
+
+@dataclass(frozen=True)
+class L1Sparsity:
+    r""":math:`\lambda \sum_k |h_k|` of the code."""
+
+    weight: float
+
+    def __call__(self, step: Step) -> Tensor:
+        return self.weight * step.code.abs().flatten(1).sum(dim=1).mean()
+
+
+@dataclass(frozen=True)
+class KLSparsity:
+    r""":math:`\lambda \sum_k \mathrm{KL}(\rho \,\Vert\, \hat\rho_k)` of a code in [0, 1]."""
+
+    weight: float
+    target: float = 0.05
+
+    def __call__(self, step: Step) -> Tensor:
+        return self.weight * kl_sparsity(step.code, self.target)
+
+
+@dataclass(frozen=True)
+class Contraction:
+    r""":math:`\lambda \lVert J_h(x) \rVert_F^2`, exact (Rifai et al. 2011, eq. 2)."""
+
+    weight: float
+
+    def __call__(self, step: Step) -> Tensor:
+        return self.weight * jacobian_norm(step.code, step.seen).mean()
+
+
+# ------------------------------------------------------------------ the autoencoder
+
+
+class Autoencoder(nn.Module):
+    """An encoder, a decoder, and what makes the code between them worth having.
+
+    .. math::
+        L = \\tfrac1B \\sum_b \\ell(d(h(\\tilde x_b)), x_b) + \\text{bottleneck}
+            + \\sum \\text{penalties}
+
+    with :math:`\\tilde x` the corrupted input: the target is the clean one.
+
+    Args:
+        encoder: of samples ``[B, ...]``, and of what else :meth:`loss` is given (a graph, say).
+        decoder: of codes.
+        reconstruction: "mse", "l1", "bce" (the decoder then gives logits, and samples lie in
+            [0, 1]), or a :class:`Reconstruction`.
+        bottleneck: what becomes of the encoder's result: :class:`Plain`, :class:`Gaussian`,
+            :class:`VectorQuantiser` or alike; it gives the code and what it costs.
+        penalties: of a step, to be added.
+        corruption: of the encoder's input, in training.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        reconstruction: str | Reconstruction = "mse",
+        *,
+        bottleneck: nn.Module | None = None,
+        penalties: Iterable[Penalty] = (),
+        corruption: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        if isinstance(reconstruction, str):
+            if reconstruction not in RECONSTRUCTIONS:
+                raise ValueError(
+                    f"reconstruction: expected one of {', '.join(RECONSTRUCTIONS)}, "
+                    f"got {reconstruction!r}"
+                )
+            reconstruction = RECONSTRUCTIONS[reconstruction]
+        self.encoder, self.decoder, self.reconstruction = encoder, decoder, reconstruction
+        self.bottleneck = Plain() if bottleneck is None else bottleneck
+        self.penalties = tuple(penalties)
+        self.corruption = corruption
+
+    def encode(self, x: Tensor, *given: Any) -> Tensor:
+        """Codes, as they are in evaluation: no corruption, nothing drawn."""
+        return self._code(self.encoder(x, *given))
+
+    def _code(self, hidden: Tensor) -> Tensor:
+        drawing, self.bottleneck.training = self.bottleneck.training, False
+        try:
+            return self.bottleneck(hidden)[0]
+        finally:
+            self.bottleneck.training = drawing
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Samples."""
+        return self.reconstruction.output(self.decoder(code))
+
+    def forward(self, x: Tensor, *given: Any) -> Tensor:
+        """Reconstructions."""
+        return self.decode(self.encode(x, *given))
+
+    def error(self, x: Tensor, *given: Any) -> Tensor:
+        """How far every sample's reconstruction is off, ``[B]``."""
+        return self.reconstruction.error(self.decoder(self.encode(x, *given)), x)
+
+    def loss(self, x: Tensor, *given: Any, target: Any = None) -> Tensor:
+        """What training minimises.
+
+        Args:
+            x: ``[B, ...]``.
+            *given: to the encoder, after x.
+            target: of the reconstruction, if not x.
+        """
+        return self.step(x, *given, target=target)[0]
+
+    def step(self, x: Tensor, *given: Any, target: Any = None) -> tuple[Tensor, Step]:
+        """The loss, and what it was made of."""
+        target = x if target is None else target
+        self.check(x)
+        seen = x if self.corruption is None or not self.training else self.corruption(x)
+        if any(isinstance(p, Contraction) for p in self.penalties):
+            seen = seen.detach().requires_grad_()
+        code, cost = self.bottleneck(self.encoder(seen, *given))
+        output = self.decoder(code)
+        loss = self.reconstruction.error(output, target).mean() + cost.mean()
+        step = Step(self, seen, code, output)
+        for penalty in self.penalties:
+            loss = loss + penalty(step)
+        return loss, step
+
+    def check(self, x: Tensor) -> None:
+        """Raise unless x may be reconstructed: finite, and in [0, 1] for a cross-entropy."""
+        if not x.is_floating_point():
+            raise TypeError(f"x: expected floating point, got {x.dtype}")
+        if x.layout != torch.strided or torch.compiler.is_compiling() or x.numel() == 0:
+            return
+        low, high = x.detach().aminmax()
+        if not bool((low > -torch.inf) & (high < torch.inf)):
+            raise ValueError("x: expected finite numbers, got NaN or infinity")
+        if self.reconstruction.bounded and not bool((low >= 0) & (high <= 1)):
+            raise ValueError(
+                f"x: expected numbers in [0, 1] for a cross-entropy, got {low:.4g} to {high:.4g}"
+            )
+
+
+# ------------------------------------------------------------------ networks for vectors
+
+
+class Tied(nn.Module):
+    r"""The mirror of an encoder of linear layers, with its weights: :math:`x = W^\top h + b`.
+
+    Args:
+        layers: the encoder's linear layers, from the input on; only biases are new.
+        act: between layers.
+    """
+
+    def __init__(self, layers: Sequence[nn.Linear], act: Callable[[Tensor], Tensor] = F.relu):
+        super().__init__()
+        self._mirrored = tuple(reversed(layers))  # in a tuple, so that weights are listed once
+        self.act = act
+        sizes = [layer.in_features for layer in self._mirrored]
+        self.biases = nn.ParameterList([torch.zeros(size) for size in sizes])
+
+    def forward(self, code: Tensor) -> Tensor:
+        for k, (layer, bias) in enumerate(zip(self._mirrored, self.biases, strict=True)):
+            code = F.linear(code if k == 0 else self.act(code), layer.weight.t(), bias)
+        return code
+
+
+def perceptron(sizes: Sequence[int], last: nn.Module | None = None) -> nn.Sequential:
+    """Linear layers of these sizes with ReLU between them, and `last` after the last."""
+    modules: list[nn.Module] = []
+    for i, o in pairwise(sizes):
+        modules += [nn.Linear(i, o), nn.ReLU()]
+    return nn.Sequential(*modules[:-1], *([] if last is None else [last]))
+
+
+def linear_layers(module: nn.Module) -> list[nn.Linear]:
+    """The linear layers of a network, in order."""
+    return [m for m in module.modules() if isinstance(m, nn.Linear)]
+
+
+# ------------------------------------------------------------------ kinds
+
+KINDS = (
+    *("undercomplete", "overcomplete", "deep", "tied", "sparse", "sparse-kl"),
+    *("denoising", "contractive", "variational", "vector-quantised"),
+)
+
+
+def autoencoder(
+    kind: str,
+    features: int,
+    code: int,
+    *,
+    layers: int | None = None,
+    nodes: int | Sequence[int] = 128,
+    loss: str = "mse",
+    weight: float | None = None,
+    corruption: nn.Module | None = None,
+) -> Autoencoder:
+    """An autoencoder of vectors, by the name of its kind.
+
+    =================  ========================================================================
+    undercomplete      the code is narrower than the input
+    overcomplete       it is not, and weights are held small (:class:`L2`)
+    deep               three hidden layers on either side, if `layers` does not say otherwise
+    tied               the decoder's weights are the encoder's, transposed (:class:`Tied`)
+    sparse             few of the code's units are on, by :class:`L1Sparsity` after ReLU
+    sparse-kl          the same by :class:`KLSparsity` after a sigmoid
+    denoising          the clean input is the target (:class:`Masking` half of it, if not told)
+    contractive        the code moves little when the input does (:class:`Contraction`)
+    variational        :class:`Gaussian`
+    vector-quantised   :class:`VectorQuantiser` of 64 vectors of width 4, or less
+    =================  ========================================================================
+
+    Args:
+        kind: one of the above. For an adversarial one see :mod:`graphkit.generative.adversarial`.
+        features: of a sample.
+        code: size of the code.
+        layers: hidden layers on either side (1).
+        nodes: of each hidden layer; or of every one, from the input on.
+        loss: "mse", "l1" or "bce".
+        weight: of the kind's penalty.
+        corruption: of the input in training.
+
+    Raises:
+        ValueError: The kind is unknown, or the sizes are not its own.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+    for name, value in (("features", features), ("code", code)):
+        if value < 1:
+            raise ValueError(f"{name}: expected at least 1, got {value}")
+    if kind == "undercomplete" and code >= features:
+        raise ValueError(f"code: expected less than the {features} features, got {code}")
+    if kind == "overcomplete" and code < features:
+        raise ValueError(f"code: expected at least the {features} features, got {code}")
+    if isinstance(nodes, int):
+        nodes = [nodes] * ((3 if kind == "deep" else 1) if layers is None else layers)
+    elif layers is not None and layers != len(nodes):
+        raise ValueError(f"nodes: expected {layers} numbers, one for every layer, got {nodes}")
+    sizes = [features, *nodes]
+    ends: dict[str, nn.Module] = {"sparse": nn.ReLU(), "sparse-kl": nn.Sigmoid()}
+    ends["contractive"] = nn.Sigmoid()
+    encoder = perceptron([*sizes, 2 * code if kind == "variational" else code], ends.get(kind))
+    decoder: nn.Module = perceptron([code, *reversed(sizes)])
+    if kind == "tied":
+        decoder = Tied(linear_layers(encoder))
+    return Autoencoder(
+        encoder,
+        decoder,
+        loss,
+        bottleneck=_bottleneck(kind, code, weight),
+        penalties=_penalties(kind, weight),
+        corruption=Masking(0.5) if kind == "denoising" and corruption is None else corruption,
+    )
+
+
+def _bottleneck(kind: str, code: int, weight: float | None) -> nn.Module | None:
+    if kind == "variational":
+        return Gaussian(1.0 if weight is None else weight)
+    if kind == "vector-quantised":
+        width = next(w for w in (4, 3, 2, 1) if code % w == 0)
+        return VectorQuantiser(64, width, 0.25 if weight is None else weight)
+    return None
+
+
+def _penalties(kind: str, weight: float | None) -> list[Penalty]:
+    def chosen(usual: float) -> float:
+        return usual if weight is None else weight
+
+    match kind:
+        case "overcomplete":
+            return [L2(chosen(1e-3))]
+        case "sparse":
+            return [L1Sparsity(chosen(0.05))]
+        case "sparse-kl":
+            return [KLSparsity(chosen(1.0))]
+        case "contractive":
+            return [Contraction(chosen(0.1))]
+    return []

@@ -1,0 +1,1 @@
+"""Networks and games that make images."""
