@@ -393,7 +393,7 @@ class Fused:
             node = self.program.nodes[self.aggregations[0].node]
             if node.op == "leaf":
                 number, leaf = node.data  # type: ignore[misc]
-                if leaf.side == "j" and leaf.heads == leaf.channels:
+                if leaf == Leaf("j", self.heads > 1, self.channels > 1):
                     return number
         return None
 
