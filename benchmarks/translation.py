@@ -1,0 +1,396 @@
+"""Images made of images, with and without an adversary: four tasks beside their simplest answers.
+
+    python benchmarks/translation.py                     # all tasks
+    python benchmarks/translation.py segmentation --csv benchmarks/results/translation.csv
+
+``superresolution`` enlarges four times: SRResNet, then SRGAN from its weights, beside bicubic, on
+Set5 (PSNR and SSIM on luminance, 4 pixels of the border left out), trained on patches of the two
+photographs that scikit-learn brings. ``segmentation`` finds the cells in the last six of the thirty
+ISBI slices (Dice and IoU of cells and of membranes), trained on the others. ``next-frame``
+continues two digits that move and bounce, beside the last frame once more. ``colour`` paints grey
+pictures of CIFAR-10, beside the grey. Every generator is trained alone and as a player of a
+`Translation`, for as many steps.
+
+The pictures are looked for in the folder that `GRAPHKIT_DATA` names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from rich.progress import Progress
+from torch import Tensor, nn
+
+from graphkit import report
+from graphkit.generative import Translation, train_discriminator, train_generator
+from graphkit.generative.image.superresolution import SRDiscriminator, SRResNet
+from graphkit.generative.image.unet import PatchDiscriminator, UNet
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass
+class Job:
+    """A task: its players, its training batches and its figures on what was held out."""
+
+    name: str
+    generator: Callable[[], nn.Module]
+    discriminator: Callable[[], nn.Module]
+    batches: Iterator[Batch]
+    figures: Callable[[Callable[[Tensor], Tensor]], dict[str, float]]
+    simplest: tuple[str, Callable[[Tensor], Tensor]] | None
+    steps: int
+    settings: dict[str, Any]
+    paired: bool = True
+
+
+def pictures(folder: Path, pattern: str, mode: str) -> list[np.ndarray]:
+    from PIL import Image
+
+    files = sorted(folder.glob(pattern), key=lambda f: (f.parent, len(f.stem), f.stem))
+    if not files:
+        sys.exit(f"There are no pictures {pattern} in {folder}; GRAPHKIT_DATA names another place.")
+    return [np.asarray(Image.open(file).convert(mode)) for file in files]
+
+
+def tensor(picture: np.ndarray) -> Tensor:
+    """``[C, H, W]`` in [0, 1]."""
+    array = picture if picture.ndim == 3 else picture[:, :, None]
+    return torch.from_numpy(array.copy()).permute(2, 0, 1).float() / 255
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    return float(-10 * (a.double() - b.double()).square().mean().log10())
+
+
+def ssim(a: Tensor, b: Tensor) -> float:
+    from skimage.metrics import structural_similarity
+
+    return float(
+        structural_similarity(
+            *(t.numpy().astype(np.float64) for t in (a, b)),
+            data_range=1.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+    )
+
+
+# ------------------------------------------------------------------ the tasks
+
+
+def shrink(x: Tensor, scale: int = 4) -> Tensor:
+    size = [s // scale for s in x.shape[-2:]]
+    return F.interpolate(x, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def enlarge(x: Tensor, scale: int = 4) -> Tensor:
+    return F.interpolate(x, scale_factor=scale, mode="bicubic", align_corners=False).clamp(0, 1)
+
+
+def luminance(x: Tensor) -> Tensor:
+    """Of ITU-R BT.601, as papers on super-resolution have it."""
+    weight = torch.tensor([65.481, 128.553, 24.966]).view(3, 1, 1) / 255
+    return (x * weight).sum(dim=0) + 16 / 255
+
+
+def superresolution(data: Path) -> Job:
+    from sklearn.datasets import load_sample_images
+
+    photographs = [tensor(image) for image in load_sample_images().images]
+    wanted = []
+    for picture in pictures(data / "set5", "*.bmp", "RGB"):
+        x = tensor(picture)
+        wanted.append(x[:, : x.size(1) // 4 * 4, : x.size(2) // 4 * 4])
+
+    def batches() -> Iterator[Batch]:
+        while True:
+            patches = []
+            for _ in range(16):
+                photograph = photographs[int(torch.randint(len(photographs), ()))]
+                top, left = (int(torch.randint(s - 95, ())) for s in photograph.shape[1:])
+                patch = photograph[:, top : top + 96, left : left + 96]
+                patch = patch.flip(2) if torch.rand(()) < 0.5 else patch
+                patches.append(patch.rot90(int(torch.randint(4, ())), (1, 2)))
+            large = torch.stack(patches)
+            yield shrink(large), large
+
+    def figures(make: Callable[[Tensor], Tensor]) -> dict[str, float]:
+        rows = []
+        for x in wanted:
+            made = make(shrink(x[None]))[0].clamp(0, 1)
+            a, b = (luminance(t)[4:-4, 4:-4] for t in (made, x))
+            rows.append((psnr(a, b), ssim(a, b)))
+        return dict(
+            zip(("psnr", "ssim"), map(statistics.fmean, zip(*rows, strict=True)), strict=True)
+        )
+
+    return Job(
+        "superresolution",
+        lambda: SRResNet(3, 4, width=32, blocks=4),
+        lambda: SRDiscriminator(3, width=16, levels=3),
+        batches(),
+        figures,
+        ("bicubic", enlarge),
+        steps=3000,
+        settings={"content": "mse", "content_weight": 1.0, "adversarial_weight": 1e-3, "lr": 5e-4},
+        paired=False,
+    )
+
+
+def segmentation(data: Path) -> Job:
+    folder = data / "isbi_em" / "train"
+    images = torch.stack([tensor(p) for p in pictures(folder / "image", "*.png", "L")])
+    cells = torch.stack([tensor(p) for p in pictures(folder / "label", "*.png", "L")]).round()
+    train = slice(0, len(images) - 6)
+    seen, masks = images[train], cells[train]
+
+    def batches() -> Iterator[Batch]:
+        while True:
+            x, y = [], []
+            for _ in range(4):
+                k = int(torch.randint(len(seen), ()))
+                top, left = (int(torch.randint(s - 127, ())) for s in seen.shape[2:])
+                both = torch.cat([seen[k], masks[k]])[:, top : top + 128, left : left + 128]
+                both = both.flip(2) if torch.rand(()) < 0.5 else both
+                both = both.rot90(int(torch.randint(4, ())), (1, 2))
+                x.append(both[:1])
+                y.append(both[1:])
+            yield torch.stack(x), torch.stack(y)
+
+    def figures(make: Callable[[Tensor], Tensor]) -> dict[str, float]:
+        rows = []
+        for x, y in zip(images[train.stop :], cells[train.stop :], strict=True):
+            made = make(x[None])[0] > 0.5
+            for found, true in ((made, y > 0.5), (~made, y <= 0.5)):
+                both, either = (found & true).sum(), (found | true).sum()
+                rows.append((float(2 * both / (found.sum() + true.sum())), float(both / either)))
+        names = ("dice", "iou")
+        found = {}
+        for side, part in (("cells", rows[::2]), ("membranes", rows[1::2])):
+            means = map(statistics.fmean, zip(*part, strict=True))
+            found |= {f"{name}_{side}": mean for name, mean in zip(names, means, strict=True)}
+        return found
+
+    return Job(
+        "segmentation",
+        lambda: UNet(1, 1, width=16, depth=3, last=nn.Sigmoid()),
+        lambda: PatchDiscriminator(2, width=16),
+        batches(),
+        figures,
+        None,
+        steps=600,
+        settings={"content": "bce", "content_weight": 10.0, "adversarial_weight": 1.0, "lr": 1e-3},
+    )
+
+
+def moving(digits: Tensor, count: int, frames: int, side: int = 32) -> Tensor:
+    """``[count, frames, side, side]``: two digits that move straight on, and bounce."""
+    pair = digits[torch.randint(len(digits), (count, 2))]
+    room = side - digits.size(-1)
+    place = torch.rand(count, 2, 2) * room
+    speed = (torch.rand(count, 2, 2) - 0.5) * 8
+    out = torch.zeros(count, frames, side, side)
+    for t in range(frames):
+        over = (place + speed * t).remainder(2 * room)
+        at = torch.where(over > room, 2 * room - over, over).round().long()
+        for n in range(count):
+            for digit, (top, left) in zip(pair[n], at[n].tolist(), strict=True):
+                window = out[n, t, top : top + digit.size(0), left : left + digit.size(1)]
+                torch.maximum(window, digit, out=window)
+    return out
+
+
+def next_frame(data: Path) -> Job:
+    file = data / "mnist" / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    if not file.exists():
+        sys.exit(f"There is no {file}; GRAPHKIT_DATA names another place.")
+    raw = np.frombuffer(file.read_bytes(), np.uint8, offset=16).reshape(-1, 1, 28, 28)
+    digits = torch.from_numpy(raw[:10_000].copy()).float() / 255
+    digits = F.interpolate(digits, size=14, mode="area")[:, 0]
+    with torch.random.fork_rng():
+        torch.manual_seed(12345)
+        held_out = moving(digits[9000:], 200, 5)
+
+    def batches() -> Iterator[Batch]:
+        while True:
+            film = moving(digits[:9000], 32, 5)
+            yield film[:, :4], film[:, 4:]
+
+    def figures(make: Callable[[Tensor], Tensor]) -> dict[str, float]:
+        return {"psnr": psnr(make(held_out[:, :4]).clamp(0, 1), held_out[:, 4:])}
+
+    return Job(
+        "next-frame",
+        lambda: UNet(4, 1, width=16, depth=3, last=nn.Sigmoid()),
+        lambda: PatchDiscriminator(5, width=16, layers=2),
+        batches(),
+        figures,
+        ("last frame", lambda x: x[:, -1:]),
+        steps=1500,
+        settings={"content": "l1", "content_weight": 100.0, "adversarial_weight": 1.0, "lr": 1e-3},
+    )
+
+
+def colour(data: Path) -> Job:
+    parts = {}
+    for part in ("train", "test"):
+        found = pictures(data / "cifar10_subset" / part, "*/*.jpg", "RGB")
+        parts[part] = torch.stack([tensor(p) for p in found])
+
+    def grey(x: Tensor) -> Tensor:
+        return (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+
+    def batches() -> Iterator[Batch]:
+        while True:
+            x = parts["train"][torch.randint(len(parts["train"]), (32,))]
+            x = x.flip(3) if torch.rand(()) < 0.5 else x
+            yield grey(x), x
+
+    def figures(make: Callable[[Tensor], Tensor]) -> dict[str, float]:
+        x = parts["test"]
+        return {"psnr": psnr(make(grey(x)).clamp(0, 1), x)}
+
+    return Job(
+        "colour",
+        lambda: UNet(1, 3, width=24, depth=3, last=nn.Sigmoid()),
+        lambda: PatchDiscriminator(4, width=16, layers=2),
+        batches(),
+        figures,
+        ("grey", lambda x: x.expand(-1, 3, -1, -1)),
+        steps=1500,
+        settings={"content": "l1", "content_weight": 100.0, "adversarial_weight": 1.0, "lr": 1e-3},
+    )
+
+
+TASKS = {
+    "superresolution": superresolution,
+    "segmentation": segmentation,
+    "next-frame": next_frame,
+    "colour": colour,
+}
+CONTENT = {"mse": F.mse_loss, "l1": F.l1_loss, "bce": F.binary_cross_entropy}
+
+# ------------------------------------------------------------------ training
+
+
+def train(job: Job, adversary: bool, seed: int, steps: int, start: nn.Module | None) -> nn.Module:
+    """The generator after so many steps; from the weights of another, if there is one."""
+    torch.manual_seed(seed)
+    generator, discriminator = job.generator(), job.discriminator()
+    if start is not None:
+        generator.load_state_dict(start.state_dict())
+    s = job.settings
+    game = Translation(
+        generator,
+        discriminator,
+        content=CONTENT[s["content"]],
+        content_weight=s["content_weight"],
+        adversarial_weight=s["adversarial_weight"] if adversary else 0.0,
+        paired=job.paired,
+    )
+    of_generator = torch.optim.Adam(generator.parameters(), lr=s["lr"], betas=(0.5, 0.999))
+    of_other = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(of_generator, steps)
+    game.train()
+    with Progress(transient=True) as progress:
+        bar = progress.add_task(f"{job.name}{' with adversary' if adversary else ''}", total=steps)
+        for _ in range(steps):
+            batch = next(job.batches)
+            if adversary:
+                train_discriminator(game, batch, of_other)
+            train_generator(game, batch, of_generator)
+            schedule.step()
+            progress.advance(bar)
+    return generator.eval()
+
+
+def run(job: Job, seed: int, steps: int) -> Iterator[dict[str, Any]]:
+    """Rows: of the simplest answer, of the generator alone, and of the one with an adversary."""
+    versions = report.versions()
+
+    def rows(
+        system: str, make: Callable[[Tensor], Tensor], steps: int = 0, seconds: float = 0.0
+    ) -> Iterator[dict[str, Any]]:
+        with torch.no_grad():
+            figures = job.figures(make)
+        print(job.name, system, {k: round(v, 4) for k, v in figures.items()}, flush=True)
+        for metric, value in figures.items():
+            yield {
+                "date": date.today().isoformat(),
+                "task": job.name,
+                "system": system,
+                "metric": metric,
+                "value": round(value, 4),
+                "seed": seed,
+                "steps": steps,
+                "seconds": round(seconds),
+                "settings": repr(job.settings) if steps else "",
+                "machine": f"{platform.machine()}, {torch.get_num_threads()} thread(s)",
+                **{key: versions[key] for key in ("graphkit", "torch", "python")},
+            }
+
+    if job.simplest is not None:
+        yield from rows(*job.simplest)
+    start = time.perf_counter()
+    alone = train(job, False, seed, steps, None)
+    yield from rows("alone", alone, steps, time.perf_counter() - start)
+    start = time.perf_counter()
+    # An SRGAN begins where SRResNet ends; the others are as long in training either way.
+    finer = job.name == "superresolution"
+    steps = steps // 3 if finer else steps
+    player = train(job, True, seed, steps, alone if finer else None)
+    yield from rows("with adversary", player, steps, time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help=", ".join(TASKS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="of training, if not a task's own")
+    parser.add_argument("--csv", type=Path)
+    options = parser.parse_args()
+    for name in options.tasks:
+        if name not in TASKS:
+            parser.error(f"TASK: expected one of {', '.join(TASKS)}, got {name!r}")
+    data = Path(os.environ.get("GRAPHKIT_DATA", ".")) / "images"
+    for name in options.tasks or TASKS:
+        job = TASKS[name](data)
+        rows = list(run(job, options.seed, options.steps or job.steps))
+        if options.csv:
+            write(options.csv, rows)
+
+
+def write(file: Path, rows: list[dict[str, Any]]) -> None:
+    """Put rows into a CSV, in the place of older ones of the same task, system, metric and seed."""
+    key = ("task", "system", "metric", "seed")
+    new = {tuple(str(row[k]) for k in key) for row in rows}
+    old: list[dict[str, Any]] = []
+    if file.exists():
+        with file.open(newline="", encoding="utf-8") as opened:
+            old = [r for r in csv.DictReader(opened) if tuple(r[k] for k in key) not in new]
+    unfinished = file.with_suffix(".part")
+    with unfinished.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*old, *rows])
+    unfinished.replace(file)
+
+
+if __name__ == "__main__":
+    main()
