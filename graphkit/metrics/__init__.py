@@ -1,5 +1,6 @@
 """How good predictions are: of classes, of ranks, of numbers, of links, of communities."""
 
+from graphkit.metrics.audio import si_sdr
 from graphkit.metrics.classification import accuracy, f1, f1_macro
 from graphkit.metrics.communities import modularity, normalized_mutual_information
 from graphkit.metrics.ranking import (
@@ -27,4 +28,5 @@ __all__ = [
     "recall_at",
     "rmse",
     "roc_auc",
+    "si_sdr",
 ]
