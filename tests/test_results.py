@@ -27,10 +27,19 @@ def steps(system: str) -> dict[str, dict[str, str]]:
 
 
 def speed_table() -> str:
-    lines = ["| | steps of ours in one of theirs | their peak memory in ours |", "|---|---|---|"]
-    for layer, row in steps("pyg").items():
-        times, memory = float(row["times_base"]), float(row["peak_times_base"])
-        lines.append(f"| {layer} | {times:.1f} | {memory:.1f} |")
+    """Layers that PyTorch Geometric or DGL was measured with; a dash where one could not be."""
+    lines = ["| | PyTorch Geometric | its peak memory | DGL |", "|---|---|---|---|"]
+    pyg, dgl = steps("pyg"), steps("dgl")
+    for layer in dict.fromkeys([*pyg, *dgl]):
+        cells = [
+            f"{float(found[layer][column]):.1f}" if layer in found else "–"
+            for found, column in (
+                (pyg, "times_base"),
+                (pyg, "peak_times_base"),
+                (dgl, "times_base"),
+            )
+        ]
+        lines.append(f"| {layer} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -72,3 +81,4 @@ def test_readme_quotes_the_results() -> None:
     assert gpu_table() in text
     assert experiments_table() in text
     assert f"a step is {float(steps('pyg-csr')['gcn']['times_base']):.1f} times faster" in text
+    assert f"wrote, {float(steps('pyg-compile')['gate']['times_base']):.1f} times" in text
