@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "graphkit"
 # From the ground up: a room may import itself and what stands below it. Rooms of one floor do not
 # know each other.
 FLOORS = [
-    {"graph", "runtime"},
+    {"graph", "runtime", "resume"},
+    {"train"},
     {"convert"},
     {"engine"},
     {"nn"},
@@ -22,7 +23,6 @@ FLOORS = [
     {"generative"},
     {"metrics"},
     {"tasks"},
-    {"train"},
     {"experiment"},
     {"explain", "temporal", "hetero", "distributed"},
     {"acceleration"},
