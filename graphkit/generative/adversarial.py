@@ -409,8 +409,9 @@ def play(
                 f"batches: expected at least {discriminator_steps} in an epoch, "
                 f"got {len(losses[0])}"
             )
-        means = [statistics.fmean(values) for values in (*losses, right)]
-        rounds.append(Round(number, *means, time.perf_counter() - start))
+        mean = statistics.fmean
+        seconds = time.perf_counter() - start
+        rounds.append(Round(number, mean(losses[0]), mean(losses[1]), mean(right), seconds))
         if checkpoint is not None:
             state = {
                 "parts": {name: part.state_dict() for name, part in parts.items()},

@@ -144,11 +144,16 @@ def kernel(spec: Spec) -> Kernel:
 
 
 def _compile(spec: Spec) -> Kernel:
-    signature = (SpecType.of(spec), types.int64, types.int64, types.int64, types.int64)
+    return compiled(_rows, (SpecType.of(spec), *[types.int64] * 4))
+
+
+def compiled(function: Callable[..., Any], signature: tuple) -> Kernel:
+    """Machine code of a function, from disk or compiled now, and kept on disk if that can be."""
     try:
-        return _compiled(_dispatcher(True), signature)
+        return _compiled(_dispatcher(function, True), signature)
     except Exception as error:  # damaged files unpickle to anything; no folder; no space
-        found = _compiled(_dispatcher(False), signature)  # what is not the cache's fault raises
+        # What is not the cache's fault raises.
+        found = _compiled(_dispatcher(function, False), signature)
         _warn_once(f"{type(error).__name__}: {error}")
         return found
 
@@ -159,8 +164,8 @@ def _compiled(dispatcher: Any, signature: tuple) -> Kernel:
 
 
 @functools.cache
-def _dispatcher(cache: bool) -> Callable[..., Any]:
-    return njit(nogil=True, cache=cache, error_model="numpy")(_rows)  # type: ignore[return-value]
+def _dispatcher(function: Callable[..., Any], cache: bool) -> Callable[..., Any]:
+    return njit(nogil=True, cache=cache, error_model="numpy")(function)  # type: ignore[return-value]
 
 
 _warned = False

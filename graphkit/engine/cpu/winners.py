@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from llvmlite import ir
-from numba import carray, njit
 from numba.core import types
+from numba.np.numpy_support import carray
 from torch import Tensor
 
 from graphkit._structure import Adjacency
 from graphkit.engine.cpu import memory, threads
-from graphkit.engine.cpu.compile import Kernel, emitted
+from graphkit.engine.cpu.compile import Kernel, compiled, emitted
 
 SLICE = 16  # features at a time: one cache line of every node, so that those of all nodes stay near
 
@@ -35,34 +35,28 @@ def _pointer(typingctx: Any, address: Any, kind: Any) -> Any:
     return pointer(types.int64, kind), emit
 
 
-def _hand_out(kind):
-    def rows(nothing, first, last, chunk, arguments):
-        a = carray(_pointer(arguments, np.int64), 7)
-        num_rows, num_sources, width = a[4], a[5], a[6]
-        winner = carray(_pointer(a[0], np.int32), (num_rows, width))
-        gradient = carray(_pointer(a[1], kind), (num_rows, width))
-        col = carray(_pointer(a[2], np.int32), 1)
-        out = carray(_pointer(a[3], kind), (num_sources, width))
-        for source in range(num_sources):
-            for k in range(first, last):
-                out[source, k] = 0
-        for row in range(num_rows):
-            for k in range(first, last):
-                slot = winner[row, k]
-                if slot >= 0:
-                    out[col[slot], k] += gradient[row, k]
-        return np.int64(0)
-
-    return rows
+def _hand_out(kind, first, last, chunk, arguments):
+    a = carray(_pointer(arguments, np.int64), 7)
+    num_rows, num_sources, width = a[4], a[5], a[6]
+    winner = carray(_pointer(a[0], np.int32), (num_rows, width))
+    gradient = carray(_pointer(a[1], kind), (num_rows, width))
+    col = carray(_pointer(a[2], np.int32), 1)
+    out = carray(_pointer(a[3], kind), (num_sources, width))
+    for source in range(num_sources):
+        for k in range(first, last):
+            out[source, k] = 0
+    for row in range(num_rows):
+        for k in range(first, last):
+            slot = winner[row, k]
+            if slot >= 0:
+                out[col[slot], k] += gradient[row, k]
+    return np.int64(0)
 
 
 @functools.cache
 def _kernel(dtype: torch.dtype) -> Kernel:
-    signature = (types.voidptr, *[types.int64] * 4)
-    kind = {torch.float32: np.float32, torch.float64: np.float64}[dtype]
-    made = njit(nogil=True, error_model="numpy")(_hand_out(kind))
-    made.compile(signature)
-    return Kernel(made.overloads[signature])
+    kind = {torch.float32: types.float32, torch.float64: types.float64}[dtype]
+    return compiled(_hand_out, (types.NumberClass(kind), *[types.int64] * 4))
 
 
 def serves(adjacency: Adjacency, gradient: Tensor) -> bool:
