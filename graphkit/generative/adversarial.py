@@ -19,6 +19,7 @@ import math
 import os
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -34,6 +35,7 @@ from graphkit.generative.autoencoder import Autoencoder
 from graphkit.generative.objectives import ADVERSARIAL, Adversarial, gradient_penalty
 
 Batch = Sequence[Any]
+PATIENCE = 3  # epochs in which a discriminator that makes no mistake has won
 
 
 class Game(nn.Module):
@@ -366,6 +368,9 @@ def play(
             is there: with one thread, to the same weights as without a break.
         on_epoch: called after every epoch.
 
+    A discriminator with labels that makes no mistake in three epochs has won; a warning says so,
+    once.
+
     Returns:
         All rounds, those before a break included.
 
@@ -385,7 +390,7 @@ def play(
     if average is not None:
         parts["average"] = average
     rounds: list[Round] = []
-    turn = 0
+    turn, told = 0, not game.objective.labels  # a critic that tells them apart is as it should be
     if checkpoint is not None and Path(checkpoint).exists():
         state = resume.load(checkpoint)
         resume.restore(parts, state["parts"], checkpoint)
@@ -412,6 +417,15 @@ def play(
         mean = statistics.fmean
         seconds = time.perf_counter() - start
         rounds.append(Round(number, mean(losses[0]), mean(losses[1]), mean(right), seconds))
+        if not told and [r.won for r in rounds[-PATIENCE:]] == [True] * PATIENCE:
+            told = True
+            warnings.warn(
+                f"the discriminator tells all samples apart, in epochs {number - PATIENCE + 1} to "
+                f"{number}: the generator learns little from it. Give it a lower learning rate or "
+                "smoothed labels, or take the objective 'wasserstein' with a penalty",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         if checkpoint is not None:
             state = {
                 "parts": {name: part.state_dict() for name, part in parts.items()},

@@ -41,7 +41,9 @@ class Gaussian(nn.Module):
     :math:`\beta`: Higgins et al. 2017, eq. 4). Otherwise the code is the mean.
 
     Args:
-        beta: what a nat of the divergence costs.
+        beta: what a nat of the divergence costs. A cross-entropy is in nats; a squared error is, if
+            it is divided by twice the variance of the decoder's noise, so with entries that vary
+            little a beta of 1 leaves nothing in the code.
     """
 
     def __init__(self, beta: float = 1.0) -> None:
