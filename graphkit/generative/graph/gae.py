@@ -1,0 +1,123 @@
+"""Graph autoencoders: nodes are coded by a message-passing encoder, and links read off the codes.
+
+They are :class:`~graphkit.generative.Autoencoder` like any other, so an adversary on the code
+(:class:`~graphkit.generative.CodeAdversary`) makes ARGA of GAE, and ARVGA of VGAE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphkit.generative.autoencoder import Autoencoder, Gaussian
+from graphkit.generative.objectives import Reconstruction
+
+Scores = Callable[[Tensor], Tensor]
+
+
+class Links(NamedTuple):
+    """What is to be reconstructed: pairs of nodes that are joined, and pairs that are not."""
+
+    positive: Tensor
+    """``[2, P]``"""
+    negative: Tensor
+    """``[2, Q]``"""
+
+
+class InnerProduct(nn.Module):
+    r"""The logit of a link is :math:`z_i^\top z_j` (Kipf & Welling 2016, eq. 2).
+
+    It is the same in both directions: of a directed graph it finds who is joined, not which way.
+
+    Shapes:
+        codes ``[N, k]``; output: a function from pairs ``[2, P]`` to logits ``[P]``.
+    """
+
+    def forward(self, code: Tensor) -> Scores:
+        return lambda pairs: (_rows(code, pairs[0]) * _rows(code, pairs[1])).sum(dim=-1)
+
+
+class DistMult(nn.Module):
+    r"""The logit of a link is :math:`z_i^\top \mathrm{diag}(r)\, z_j` (Yang et al. 2015, eq. 2).
+
+    Args:
+        channels: size of the code.
+        directed: whether the two ends are read by maps of their own first, so that the logit of
+            (i, j) is not that of (j, i).
+
+    Shapes:
+        as for :class:`InnerProduct`.
+    """
+
+    def __init__(self, channels: int, directed: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.source = nn.Linear(channels, channels) if directed else nn.Identity()
+        self.destination = nn.Linear(channels, channels) if directed else nn.Identity()
+
+    def forward(self, code: Tensor) -> Scores:
+        first, second = self.source(code) * self.weight, self.destination(code)
+        return lambda pairs: (_rows(first, pairs[0]) * _rows(second, pairs[1])).sum(dim=-1)
+
+
+def _rows(code: Tensor, nodes: Tensor) -> Tensor:
+    return code.index_select(0, nodes)
+
+
+def link_error(scores: Scores, links: Links) -> Tensor:
+    r"""Mean cross-entropy of the links plus that of the other pairs,
+    :math:`-\tfrac1P \sum \log \sigma(s_{ij}) - \tfrac1Q \sum \log(1 - \sigma(s_{ij}))`.
+
+    Weighing both kinds alike is what Kipf & Welling's weight does to the sum over all N² pairs; as
+    many negatives are drawn as there are links, so no matrix of N x N is made.
+    """
+    for name, pairs in zip(Links._fields, links, strict=True):
+        if pairs.dim() != 2 or pairs.size(0) != 2 or pairs.dtype != torch.int64:
+            raise ValueError(
+                f"{name}: expected pairs of shape [2, n], int64, got {list(pairs.shape)}, "
+                f"{str(pairs.dtype).removeprefix('torch.')}"
+            )
+        if pairs.size(1) == 0:
+            raise ValueError(f"{name}: expected at least one pair, got none")
+    return F.softplus(-scores(links.positive)).mean() + F.softplus(scores(links.negative)).mean()
+
+
+def _probabilities(scores: Scores) -> Scores:
+    return lambda pairs: torch.sigmoid(scores(pairs))
+
+
+LINKS = Reconstruction(link_error, _probabilities, bounded=False)  # type: ignore[arg-type]
+
+
+def gae(encoder: nn.Module, decoder: nn.Module | None = None) -> Autoencoder:
+    """A graph autoencoder (Kipf & Welling 2016).
+
+    Train it on ``model.loss(x, graph, target=Links(...))``; ``model.encode(x, graph)`` are the
+    codes, and ``model.decode(codes)(pairs)`` the probabilities of links.
+
+    Args:
+        encoder: of ``(x, graph)``, gives a code for every node.
+        decoder: of codes, gives a function from pairs to logits; an :class:`InnerProduct` if not
+            given.
+    """
+    return Autoencoder(encoder, InnerProduct() if decoder is None else decoder, LINKS)
+
+
+def vgae(encoder: nn.Module, num_nodes: int, decoder: nn.Module | None = None) -> Autoencoder:
+    r"""A variational graph autoencoder (Kipf & Welling 2016, eq. 3).
+
+    Args:
+        encoder: of ``(x, graph)``, gives means and log-variances, ``[N, 2 k]``.
+        num_nodes: N: the divergence counts 1/N beside the mean over pairs, as in the authors' code.
+        decoder: as for :func:`gae`.
+    """
+    return Autoencoder(
+        encoder,
+        InnerProduct() if decoder is None else decoder,
+        LINKS,
+        bottleneck=Gaussian(1 / num_nodes),
+    )
