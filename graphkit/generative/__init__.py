@@ -1,5 +1,9 @@
 """Autoencoders and adversaries, for images and graphs alike."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from graphkit.generative.adversarial import (
     GAN,
     Average,
@@ -29,11 +33,15 @@ from graphkit.generative.autoencoder import (
     autoencoder,
 )
 
+if TYPE_CHECKING:
+    from graphkit.generative.estimators import AutoencoderEstimator
+
 __all__ = [
     "GAN",
     "KINDS",
     "L2",
     "Autoencoder",
+    "AutoencoderEstimator",
     "Average",
     "CodeAdversary",
     "Contraction",
@@ -55,3 +63,11 @@ __all__ = [
     "train_discriminator",
     "train_generator",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "AutoencoderEstimator":  # scikit-learn takes its time to import
+        from graphkit.generative.estimators import AutoencoderEstimator
+
+        return AutoencoderEstimator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,170 @@
+"""Autoencoders as scikit-learn estimators: before t-SNE in a Pipeline, in a grid search, or as a
+detector of what is unlike the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from graphkit.generative.autoencoder import Autoencoder, autoencoder
+
+
+class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
+    r"""An autoencoder of vectors, with scikit-learn's methods.
+
+    Features should be on one scale: put a ``StandardScaler`` before it, or a ``MinMaxScaler`` where
+    the loss is "bce". `transform` gives codes, `inverse_transform` samples of codes. The score of
+    a sample is minus its reconstruction error, and `predict` calls -1 (an anomaly) the share
+    `contamination` of the training samples that scored lowest, and what scores no better.
+
+    Args:
+        kind: one of :data:`~graphkit.generative.KINDS`.
+        code: size of the code; no more than there are features.
+        layers: hidden layers on either side.
+        nodes: of each hidden layer.
+        loss: "mse", "l1" or "bce".
+        weight: of the kind's penalty, if not its own.
+        epochs, batch_size, lr: of training with Adam.
+        contamination: share of the training samples that count as anomalies.
+        random_state: one seed, one result.
+
+    Attributes:
+        model_: the :class:`~graphkit.generative.Autoencoder`.
+        losses_: mean loss of every epoch.
+        offset_: the score below which a sample is an anomaly.
+    """
+
+    def __init__(
+        self,
+        kind: str = "deep",
+        code: int = 2,
+        layers: int = 1,
+        nodes: int | Sequence[int] = 64,
+        loss: str = "mse",
+        weight: float | None = None,
+        epochs: int = 50,
+        batch_size: int = 64,
+        lr: float = 1e-3,
+        contamination: float = 0.1,
+        random_state: Any = None,
+    ) -> None:
+        self.kind = kind
+        self.code = code
+        self.layers = layers
+        self.nodes = nodes
+        self.loss = loss
+        self.weight = weight
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.contamination = contamination
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> AutoencoderEstimator:
+        """Train from new start values; y is not used."""
+        x = self._checked(X, reset=True)
+        if not 0 < self.contamination <= 0.5:
+            raise ValueError(
+                f"contamination: expected a share above 0, at most 0.5, got {self.contamination}"
+            )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._generator = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._build(x.size(1))
+            self._train(x, self.epochs)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> AutoencoderEstimator:
+        """One more epoch, over these samples; y is not used."""
+        first = not hasattr(self, "model_")
+        x = self._checked(X, reset=first)
+        if first:
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            self._generator = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(torch.randint(2**31, (), generator=self._generator)))
+            if first:
+                self._build(x.size(1))
+            self._train(x, 1)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Codes ``[n_samples, code]``."""
+        check_is_fitted(self)
+        x = self._checked(X)
+        with torch.no_grad():
+            return self.model_.encode(x).numpy()
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Samples of codes ``[n_samples, code]``."""
+        check_is_fitted(self)
+        code = torch.as_tensor(np.asarray(X, dtype=np.float64))
+        if code.dim() != 2 or code.size(1) != self._n_features_out:
+            raise ValueError(
+                f"X: expected codes of shape [n, {self._n_features_out}], got {list(code.shape)}"
+            )
+        with torch.no_grad():
+            return self.model_.decode(code).numpy()
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Minus every sample's reconstruction error: the lower, the less like the training ones."""
+        check_is_fitted(self)
+        x = self._checked(X)
+        with torch.no_grad():
+            return -self.model_.error(x).numpy()
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """`score_samples` less `offset_`: negative for anomalies."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """-1 for anomalies, 1 for all others."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.code_
+
+    def _checked(self, X: Any, reset: bool = False) -> Tensor:
+        return torch.from_numpy(validate_data(self, X, reset=reset, dtype=np.float64, copy=True))
+
+    def _build(self, features: int) -> None:
+        # A code as wide as the data is the most that makes sense of a narrow set.
+        narrow = features - (self.kind == "undercomplete")
+        self.code_ = max(1, min(self.code, narrow)) if self.kind != "overcomplete" else self.code
+        self.model_: Autoencoder = autoencoder(
+            self.kind,
+            features,
+            self.code_,
+            layers=self.layers,
+            nodes=self.nodes,
+            loss=self.loss,
+            weight=self.weight,
+        )
+        self._optimizer = torch.optim.Adam(self.model_.parameters(), lr=self.lr)
+        self.losses_: list[float] = []
+
+    def _train(self, x: Tensor, epochs: int) -> None:
+        self.model_.float().train()  # for speed; evaluation is in float64
+        short = x.float()
+        for _ in range(epochs):
+            total = 0.0
+            for rows in torch.randperm(len(x)).split(self.batch_size):
+                self._optimizer.zero_grad()
+                loss = self.model_.loss(short[rows])
+                loss.backward()
+                self._optimizer.step()
+                total += loss.item() * len(rows)
+            self.losses_.append(total / len(x))
+        self.model_.double().eval()
+        with torch.no_grad():
+            scores = -self.model_.error(x).numpy()
+        self.offset_ = float(np.quantile(scores, self.contamination))
