@@ -72,6 +72,11 @@ def write_tables() -> None:
         "cora_epochs": "system threads allocator seconds_median times_base peak_mb note",
         "transfer": "source target way metric seeds mean deviation",
         "molecules": "dataset model metric seeds mean deviation published source",
+        "translation": "task system metric value steps seconds",
+        "speech": "task source before_db after_db gain_db deviation_of_gain",
+        "anomalies": "dataset detector roc_auc roc_auc_deviation ap seeds seconds",
+        "graph_autoencoders": "dataset model auc auc_deviation auc_published ap ap_deviation "
+        "ap_published seeds",
         "sampling": "system threads seconds_median edges_per_batch times_base peak_mb",
     }
     for name, wanted in columns.items():
