@@ -250,7 +250,9 @@ class CodeAdversary(Game):
     def discriminator_loss(self, batch: Batch) -> Tensor:
         given = batch[:-1] if self.targets else batch
         with torch.no_grad():
-            code, _ = self.generator.bottleneck(self.generator.encoder(*given))
+            x, *rest = given
+            hidden = self.generator.encoder(self.generator.corrupted(x), *rest)
+            code, _ = self.generator.bottleneck(hidden)
         return self.judged(self.discriminator, self.prior(code), code)
 
     def generator_loss(self, batch: Batch) -> Tensor:

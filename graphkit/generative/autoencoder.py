@@ -264,6 +264,7 @@ class Autoencoder(nn.Module):
 
     def error(self, x: Tensor, *given: Any) -> Tensor:
         """How far every sample's reconstruction is off, ``[B]``."""
+        self.check(x)
         return self.reconstruction.error(self.decoder(self.encode(x, *given)), x)
 
     def loss(self, x: Tensor, *given: Any, target: Any = None) -> Tensor:
@@ -280,16 +281,22 @@ class Autoencoder(nn.Module):
         """The loss, and what it was made of."""
         target = x if target is None else target
         self.check(x)
-        seen = x if self.corruption is None or not self.training else self.corruption(x)
-        if any(isinstance(p, Contraction) for p in self.penalties):
-            seen = seen.detach().requires_grad_()
-        code, cost = self.bottleneck(self.encoder(seen, *given))
-        output = self.decoder(code)
-        loss = self.reconstruction.error(output, target).mean() + cost.mean()
-        step = Step(self, seen, code, output)
-        for penalty in self.penalties:
-            loss = loss + penalty(step)
+        seen = self.corrupted(x)
+        contracts = any(isinstance(p, Contraction) for p in self.penalties)
+        with torch.set_grad_enabled(contracts or torch.is_grad_enabled()):
+            if contracts:
+                seen = seen.detach().requires_grad_()
+            code, cost = self.bottleneck(self.encoder(seen, *given))
+            output = self.decoder(code)
+            loss = self.reconstruction.error(output, target).mean() + cost.mean()
+            step = Step(self, seen, code, output)
+            for penalty in self.penalties:
+                loss = loss + penalty(step)
         return loss, step
+
+    def corrupted(self, x: Tensor) -> Tensor:
+        """What the encoder is given: in training, x with noise, if there is to be any."""
+        return x if self.corruption is None or not self.training else self.corruption(x)
 
     def check(self, x: Tensor) -> None:
         """Raise unless x may be reconstructed: finite, and in [0, 1] for a cross-entropy."""

@@ -21,8 +21,8 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
 
     Features should be on one scale: put a ``StandardScaler`` before it, or a ``MinMaxScaler`` where
     the loss is "bce". `transform` gives codes, `inverse_transform` samples of codes. The score of
-    a sample is minus its reconstruction error, and `predict` calls -1 (an anomaly) the share
-    `contamination` of the training samples that scored lowest, and what scores no better.
+    a sample is minus its reconstruction error, and `predict` calls -1 (an anomaly) what scores
+    below `offset_`, as the share `contamination` of the training samples does.
 
     Args:
         kind: one of :data:`~graphkit.generative.KINDS`.

@@ -129,6 +129,34 @@ def test_a_contractive_code_moves_little(digits: Tensor) -> None:
     assert norms[1] < 0.3 * norms[0]
 
 
+def test_the_loss_can_be_evaluated_without_gradients(digits: Tensor) -> None:
+    for kind in KINDS:
+        model = autoencoder(kind, 64, 64 if kind == "overcomplete" else 8, nodes=16).eval()
+        expected = model.loss(digits[:9]).detach()
+        with torch.no_grad():
+            torch.testing.assert_close(model.loss(digits[:9]).detach(), expected)
+
+
+def test_both_players_of_a_code_see_the_corrupted_input() -> None:
+    class Recorder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[Tensor] = []
+            self.lin = nn.Linear(8, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.seen.append(x)
+            return self.lin(x)
+
+    encoder = Recorder()
+    model = Autoencoder(encoder, nn.Linear(2, 8), corruption=Masking(0.5))
+    game = CodeAdversary(model, nn.Linear(2, 1))
+    batch = (torch.ones(50, 8),)
+    game.discriminator_loss(batch)
+    game.generator_loss(batch)
+    assert [0.2 < float((x == 0).float().mean()) < 0.8 for x in encoder.seen] == [True, True]
+
+
 def test_a_variational_code_is_drawn_in_training_alone(digits: Tensor) -> None:
     model = trained(digits, "variational", 4, epochs=10)
     with torch.no_grad():
@@ -197,8 +225,10 @@ def test_quantised_codes_are_vectors_of_the_set() -> None:
     ],
 )
 def test_what_cannot_be_reconstructed(x: Tensor, loss: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        autoencoder("undercomplete", 8, 2, loss=loss).loss(x)
+    model = autoencoder("undercomplete", 8, 2, loss=loss)
+    for of in (model.loss, model.error):
+        with pytest.raises(ValueError, match=message):
+            of(x)
     with pytest.raises(TypeError, match=r"x: expected floating point, got torch.int64"):
         autoencoder("undercomplete", 8, 2, loss=loss).loss(x.nan_to_num().long())
 
