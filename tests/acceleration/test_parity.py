@@ -15,9 +15,16 @@ CASES = [pytest.param(row, kind, id=f"{row.id}-{kind}") for row in ROWS for kind
 @pytest.mark.parametrize(("row", "kind"), CASES)
 def test_accelerated_equals_plain(row: Row, kind: str, dtype: torch.dtype):
     limit = TOLERANCE[dtype]
-    for name, found, expected in compare(row, kind, dtype):
+    results = list(compare(row, kind, dtype))
+    # What large terms leave of each other is no more precise than they are.
+    size = max(1.0, *(float(value.detach().abs().max()) for *_, value in results if value.numel()))
+    for name, found, expected in results:
         torch.testing.assert_close(
-            found, expected, rtol=limit, atol=limit, msg=lambda text, name=name: f"{name}: {text}"
+            found,
+            expected,
+            rtol=limit,
+            atol=limit * size,
+            msg=lambda text, name=name: f"{name}: {text}",
         )
 
 

@@ -45,6 +45,7 @@ def launches(monkeypatch) -> Iterator[list]:
         return (gpu if DEVICE == "cpu" else devices).run(walk, *rest)
 
     monkeypatch.setattr(fused, "run", run)
+    monkeypatch.setattr(fused.winners, "serves", lambda *_: False)  # a path of the CPU's own
     with np.errstate(all="ignore"):  # lanes that are masked compute with zeros
         yield ran
 

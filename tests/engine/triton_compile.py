@@ -72,6 +72,7 @@ def main() -> None:
 
     gpu.kernel = compiler
     fused.run = gpu.run
+    fused.winners.serves = lambda *_: False  # which would believe what was never computed
     torch.manual_seed(0)
     graph = Graph(torch.randint(0, 20, (2, 60)), num_nodes=20)
 

@@ -78,10 +78,13 @@ def test_equals_pyg(make: Any, batch: Any, dtype: torch.dtype, limit: float):
         x_out, *rest = pool(x, EDGES, ATTR.to(dtype), batch)
         x_out.sin().sum().backward()
         results.append([x_out, *rest, x.grad, *(p.grad for p in pool.parameters())])
+    # A gradient in which large terms cancel is no more precise than they are.
+    values = [v.detach() for v in results[1] if v is not None and v.numel()]
+    size = max(1.0, *(float(v.abs().max()) for v in values))
     for found, expected in zip(*results, strict=True):
         found = torch.zeros_like(expected) if found is None else found
         expected = torch.zeros_like(found) if expected is None else expected
-        torch.testing.assert_close(found, expected, rtol=limit, atol=limit)
+        torch.testing.assert_close(found, expected, rtol=limit, atol=limit * size)
 
 
 @each_pool
