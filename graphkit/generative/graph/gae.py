@@ -72,8 +72,9 @@ def link_error(scores: Scores, links: Links) -> Tensor:
     r"""Mean cross-entropy of the links plus that of the other pairs,
     :math:`-\tfrac1P \sum \log \sigma(s_{ij}) - \tfrac1Q \sum \log(1 - \sigma(s_{ij}))`.
 
-    Weighing both kinds alike is what Kipf & Welling's weight does to the sum over all N² pairs; as
-    many negatives are drawn as there are links, so no matrix of N x N is made.
+    Weighing both kinds alike is what Kipf & Welling's weight does to the sum over all N² pairs,
+    among which they count every node with itself as a link; as many negatives are drawn as there
+    are links, so no matrix of N x N is made.
     """
     for name, pairs in zip(Links._fields, links, strict=True):
         if pairs.dim() != 2 or pairs.size(0) != 2 or pairs.dtype != torch.int64:
@@ -112,12 +113,13 @@ def vgae(encoder: nn.Module, num_nodes: int, decoder: nn.Module | None = None) -
 
     Args:
         encoder: of ``(x, graph)``, gives means and log-variances, ``[N, 2 k]``.
-        num_nodes: N: the divergence counts 1/N beside the mean over pairs, as in the authors' code.
+        num_nodes: N: the divergence counts 2/N beside the two means over pairs, which is what the
+            authors' code does, up to a factor of 2 in the whole.
         decoder: as for :func:`gae`.
     """
     return Autoencoder(
         encoder,
         InnerProduct() if decoder is None else decoder,
         LINKS,
-        bottleneck=Gaussian(1 / num_nodes),
+        bottleneck=Gaussian(2 / num_nodes),
     )
