@@ -11,27 +11,23 @@ their size; PCA keeps half of the features, and scores by its reconstruction err
 from __future__ import annotations
 
 import argparse
-import csv
 import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.progress import track
+from rows import about, put
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from graphkit import report
 from graphkit.generative import AutoencoderEstimator
 
 SETTINGS: dict[str, Any] = {
@@ -80,7 +76,6 @@ def main() -> None:
     files = sorted(folder.glob("*.npz"), key=lambda f: f.stem.split("_", 1)[1])
     if not files:
         sys.exit(f"There are no sets in {folder}; GRAPHKIT_DATA names another place.")
-    versions = report.versions()
     rows: list[dict[str, Any]] = []
     for file in files:
         with np.load(file) as loaded:
@@ -96,7 +91,6 @@ def main() -> None:
                 ap.append(average_precision_score(y, scores))
             rows.append(
                 {
-                    "date": date.today().isoformat(),
                     "dataset": name,
                     "samples": len(x),
                     "anomalies": int(y.sum()),
@@ -108,8 +102,7 @@ def main() -> None:
                     "seeds": seeds,
                     "seconds": round((time.perf_counter() - start) / seeds, 2),
                     "settings": repr(SETTINGS) if detector == "autoencoder" else "",
-                    "machine": f"{platform.machine()}, {torch.get_num_threads()} thread(s)",
-                    **{k: versions[k] for k in ("graphkit", "torch", "scikit-learn", "python")},
+                    **about("scikit-learn"),
                 }
             )
             print(f"{name} {detector}: {rows[-1]['roc_auc']:.4f} {rows[-1]['ap']:.4f}", flush=True)
@@ -117,12 +110,7 @@ def main() -> None:
         found = [row["roc_auc"] for row in rows if row["detector"] == detector]
         print(f"mean ROC-AUC of {detector}: {statistics.fmean(found):.4f}")
     if options.csv:
-        unfinished = options.csv.with_suffix(".part")
-        with unfinished.open("w", newline="", encoding="utf-8") as opened:
-            writer = csv.DictWriter(opened, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        unfinished.replace(options.csv)
+        put(rows, options.csv, ("dataset", "detector"))
 
 
 if __name__ == "__main__":

@@ -9,17 +9,14 @@ seeds is left alone. A row of other settings is replaced.
 """
 
 import argparse
-import csv
 import json
-import os
-import platform
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from rich.console import Console
+from rows import machine, put, read
 
 from graphkit import data, report
 from graphkit.experiment import PROTOCOLS, Outcome, Trained, count_parameters
@@ -59,14 +56,14 @@ def run(entry: dict[str, Any], table: Path, console: Console, device: str = "cpu
             outcome.seeds.append(trained.seed)
             outcome.values.append(score)
             outcome.parameters = count_parameters(trained.model)
-            keep(row_of(entry, outcome, device), table)
+            put([row_of(entry, outcome, device)], table, KEY)
 
     new = experiment.run(range(len(outcome.seeds), entry["seeds"]), on_seed=on_seed)
     if not new.complete:
         raise KeyboardInterrupt
     if outcome.protocol == "gin":
         outcome = new
-        keep(row_of(entry, outcome, device), table)
+        put([row_of(entry, outcome, device)], table, KEY)
     outcome.complete = True
     console.print(report.outcome_table(outcome))
 
@@ -109,37 +106,10 @@ def row_of(entry: dict[str, Any], outcome: Outcome, device: str = "cpu") -> dict
     }
 
 
-def machine(device: str) -> str:
-    if device != "cpu":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"
-
-
-def rows_in(table: Path) -> list[dict[str, str]]:
-    if not table.is_file():
-        return []
-    with table.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def found(row: dict[str, Any], table: Path) -> dict[str, str] | None:
     """The row of the same experiment, run with the same settings."""
-    same = [old for old in rows_in(table) if all(old[key] == str(row[key]) for key in KEY)]
+    same = [old for old in read(table) if all(old[key] == str(row[key]) for key in KEY)]
     return same[0] if same and same[0]["settings"] == row["settings"] else None
-
-
-def keep(row: dict[str, Any], table: Path) -> None:
-    """Put a row into a CSV file, in the place of an older one of the same experiment."""
-    rows: list[dict[str, Any]] = [
-        old for old in rows_in(table) if any(old[key] != str(row[key]) for key in KEY)
-    ] + [row]
-    rows.sort(key=lambda row: [str(row[key]) for key in KEY])
-    new = table.with_name(f"{table.name}.new")
-    with new.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(new, table)
 
 
 def main() -> None:

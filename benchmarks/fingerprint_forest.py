@@ -9,8 +9,6 @@ Rows go to `results/molecules.csv`, in the place of older ones.
 """
 
 import argparse
-import csv
-import os
 import statistics
 from datetime import date
 from importlib.metadata import version
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rows import put
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from graphkit import __version__
@@ -87,30 +86,13 @@ def row_of(name: str, seeds: int) -> dict[str, object]:
     }
 
 
-def keep(row: dict[str, object], table: Path) -> None:
-    """Put a row into the table, in the place of an older one of the same set and model."""
-    rows: list[dict[str, object]] = []
-    if table.is_file():
-        with table.open(newline="", encoding="utf-8") as file:
-            rows += csv.DictReader(file)
-    same = {"dataset": row["dataset"], "model": row["model"]}
-    rows = [old for old in rows if {key: old[key] for key in same} != same] + [row]
-    rows.sort(key=lambda row: (str(row["dataset"]), str(row["model"])))
-    new = table.with_name(f"{table.name}.new")
-    with new.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(new, table)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", nargs="+", help="such as ogbg-molesol")
     parser.add_argument("--seeds", type=int, default=10)
     args = parser.parse_args()
     for name in args.dataset:
-        keep(row_of(name, args.seeds), RESULTS)
+        put([row_of(name, args.seeds)], RESULTS, ("dataset", "model"))
 
 
 if __name__ == "__main__":

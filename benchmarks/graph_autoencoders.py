@@ -13,20 +13,18 @@ from __future__ import annotations
 
 import argparse
 import copy
-import csv
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.progress import track
+from rows import about, put
 from torch import Tensor, nn
 
-from graphkit import Graph, report
+from graphkit import Graph
 from graphkit.data import load
 from graphkit.data.links import LinkSplit, split_links
 from graphkit.generative import Autoencoder, CodeAdversary, train_discriminator, train_generator
@@ -123,11 +121,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--csv", type=Path)
     options = parser.parse_args()
-    versions = report.versions()
-    rows: list[dict[str, Any]] = []
-    if options.csv and options.csv.exists():
-        with options.csv.open(newline="", encoding="utf-8") as opened:
-            rows = list(csv.DictReader(opened))
     for name in options.datasets:
         graph = load(name).graph
         for kind in options.kinds:
@@ -136,7 +129,7 @@ def main() -> None:
                 run(kind, graph, seed)
                 for seed in track(range(options.seeds), f"{name} {kind}", transient=True)
             ]
-            row: dict[str, Any] = {"date": date.today().isoformat(), "dataset": name, "model": kind}
+            row: dict[str, Any] = {"dataset": name, "model": kind}
             published = PUBLISHED.get((name, kind), ("", ""))
             by_metric = zip(*found, strict=True)
             for metric, values, known in zip(("auc", "ap"), by_metric, published, strict=True):
@@ -147,19 +140,9 @@ def main() -> None:
                     f"{metric}_values": " ".join(f"{value:.2f}" for value in values),
                 }
             row |= {"seeds": options.seeds, "seconds": round(time.perf_counter() - start)}
-            row |= {"machine": f"{platform.machine()}, {torch.get_num_threads()} thread(s)"}
-            row |= {key: versions[key] for key in ("graphkit", "torch", "python")}
-            print(
-                {k: row[k] for k in ("dataset", "model", "auc", "auc_deviation", "ap")}, flush=True
-            )
-            rows = [r for r in rows if (r["dataset"], r["model"]) != (name, kind)] + [row]
+            print(name, kind, row["auc"], row["auc_deviation"], row["ap"], flush=True)
             if options.csv:
-                unfinished = options.csv.with_suffix(".part")
-                with unfinished.open("w", newline="", encoding="utf-8") as opened:
-                    writer = csv.DictWriter(opened, list(row), lineterminator="\n")
-                    writer.writeheader()
-                    writer.writerows(rows)
-                unfinished.replace(options.csv)
+                put([row | about()], options.csv, ("dataset", "model"))
 
 
 if __name__ == "__main__":

@@ -12,19 +12,16 @@ distortion grows, over the two speakers' 200 recordings, and write some of them 
 from __future__ import annotations
 
 import argparse
-import csv
 import os
-import platform
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 import torch
 from rich.progress import track
+from rows import about, put
 from torch import Tensor
 
-from graphkit import report
 from graphkit.generative.audio import SpectralMask, read_wav, write_wav
 from graphkit.metrics import si_sdr
 
@@ -149,7 +146,6 @@ def main() -> None:
     unknown = [v for speaker in HELD_OUT for v in by_speaker[speaker]]
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
-    versions = report.versions()
     rows = []
     for task in options.tasks or STEPS:
         torch.manual_seed(options.seed)
@@ -165,7 +161,6 @@ def main() -> None:
             print(f"{task} {name}: {before:.2f} dB before, {after:.2f} after", flush=True)
             rows.append(
                 {
-                    "date": date.today().isoformat(),
                     "task": task,
                     "source": name,
                     "before_db": round(before, 2),
@@ -177,17 +172,11 @@ def main() -> None:
                     "seed": options.seed,
                     "steps": steps,
                     "seconds": seconds,
-                    "machine": f"{platform.machine()}, {torch.get_num_threads()} thread(s)",
-                    **{key: versions[key] for key in ("graphkit", "torch", "python")},
+                    **about(),
                 }
             )
     if options.csv:
-        unfinished = options.csv.with_suffix(".part")
-        with unfinished.open("w", newline="", encoding="utf-8") as opened:
-            writer = csv.DictWriter(opened, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        unfinished.replace(options.csv)
+        put(rows, options.csv, ("task", "source", "seed"))
 
 
 if __name__ == "__main__":

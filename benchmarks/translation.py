@@ -17,15 +17,12 @@ The pictures are looked for in the folder that `GRAPHKIT_DATA` names.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +30,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from rich.progress import Progress
+from rows import about, put
 from torch import Tensor, nn
 
-from graphkit import report
 from graphkit.generative import Translation, train_discriminator, train_generator
 from graphkit.generative.image.superresolution import SRDiscriminator, SRResNet
 from graphkit.generative.image.unet import PatchDiscriminator, UNet
@@ -71,6 +68,14 @@ def tensor(picture: np.ndarray) -> Tensor:
     """``[C, H, W]`` in [0, 1]."""
     array = picture if picture.ndim == 3 else picture[:, :, None]
     return torch.from_numpy(array.copy()).permute(2, 0, 1).float() / 255
+
+
+def patch(picture: Tensor, side: int) -> Tensor:
+    """A square out of ``[C, H, W]``, at random, turned and mirrored."""
+    top, left = (int(torch.randint(s - side + 1, ())) for s in picture.shape[1:])
+    found = picture[:, top : top + side, left : left + side]
+    found = found.flip(2) if torch.rand(()) < 0.5 else found
+    return found.rot90(int(torch.randint(4, ())), (1, 2))
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
@@ -120,13 +125,8 @@ def superresolution(data: Path) -> Job:
 
     def batches() -> Iterator[Batch]:
         while True:
-            patches = []
-            for _ in range(16):
-                photograph = photographs[int(torch.randint(len(photographs), ()))]
-                top, left = (int(torch.randint(s - 95, ())) for s in photograph.shape[1:])
-                patch = photograph[:, top : top + 96, left : left + 96]
-                patch = patch.flip(2) if torch.rand(()) < 0.5 else patch
-                patches.append(patch.rot90(int(torch.randint(4, ())), (1, 2)))
+            chosen = torch.randint(len(photographs), (16,)).tolist()
+            patches = [patch(photographs[k], 96) for k in chosen]
             large = torch.stack(patches)
             yield shrink(large), large
 
@@ -158,20 +158,13 @@ def segmentation(data: Path) -> Job:
     images = torch.stack([tensor(p) for p in pictures(folder / "image", "*.png", "L")])
     cells = torch.stack([tensor(p) for p in pictures(folder / "label", "*.png", "L")]).round()
     train = slice(0, len(images) - 6)
-    seen, masks = images[train], cells[train]
+    both = torch.cat([images[train], cells[train]], dim=1)
 
     def batches() -> Iterator[Batch]:
         while True:
-            x, y = [], []
-            for _ in range(4):
-                k = int(torch.randint(len(seen), ()))
-                top, left = (int(torch.randint(s - 127, ())) for s in seen.shape[2:])
-                both = torch.cat([seen[k], masks[k]])[:, top : top + 128, left : left + 128]
-                both = both.flip(2) if torch.rand(()) < 0.5 else both
-                both = both.rot90(int(torch.randint(4, ())), (1, 2))
-                x.append(both[:1])
-                y.append(both[1:])
-            yield torch.stack(x), torch.stack(y)
+            chosen = torch.randint(len(both), (4,)).tolist()
+            patches = torch.stack([patch(both[k], 128) for k in chosen])
+            yield patches[:, :1], patches[:, 1:]
 
     def figures(make: Callable[[Tensor], Tensor]) -> dict[str, float]:
         rows = []
@@ -322,7 +315,6 @@ def train(job: Job, adversary: bool, seed: int, steps: int, start: nn.Module | N
 
 def run(job: Job, seed: int, steps: int) -> Iterator[dict[str, Any]]:
     """Rows: of the simplest answer, of the generator alone, and of the one with an adversary."""
-    versions = report.versions()
 
     def rows(
         system: str, make: Callable[[Tensor], Tensor], steps: int = 0, seconds: float = 0.0
@@ -332,7 +324,6 @@ def run(job: Job, seed: int, steps: int) -> Iterator[dict[str, Any]]:
         print(job.name, system, {k: round(v, 4) for k, v in figures.items()}, flush=True)
         for metric, value in figures.items():
             yield {
-                "date": date.today().isoformat(),
                 "task": job.name,
                 "system": system,
                 "metric": metric,
@@ -341,8 +332,7 @@ def run(job: Job, seed: int, steps: int) -> Iterator[dict[str, Any]]:
                 "steps": steps,
                 "seconds": round(seconds),
                 "settings": repr(job.settings) if steps else "",
-                "machine": f"{platform.machine()}, {torch.get_num_threads()} thread(s)",
-                **{key: versions[key] for key in ("graphkit", "torch", "python")},
+                **about(),
             }
 
     if job.simplest is not None:
@@ -373,23 +363,7 @@ def main() -> None:
         job = TASKS[name](data)
         rows = list(run(job, options.seed, options.steps or job.steps))
         if options.csv:
-            write(options.csv, rows)
-
-
-def write(file: Path, rows: list[dict[str, Any]]) -> None:
-    """Put rows into a CSV, in the place of older ones of the same task, system, metric and seed."""
-    key = ("task", "system", "metric", "seed")
-    new = {tuple(str(row[k]) for k in key) for row in rows}
-    old: list[dict[str, Any]] = []
-    if file.exists():
-        with file.open(newline="", encoding="utf-8") as opened:
-            old = [r for r in csv.DictReader(opened) if tuple(r[k] for k in key) not in new]
-    unfinished = file.with_suffix(".part")
-    with unfinished.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.DictWriter(opened, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*old, *rows])
-    unfinished.replace(file)
+            put(rows, options.csv, ("task", "system", "metric", "seed"))
 
 
 if __name__ == "__main__":

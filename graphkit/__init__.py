@@ -19,6 +19,7 @@ _ROOMS = (
     "engine",
     "experiment",
     "explain",
+    "generative",
     "metrics",
     "nn",
     "runtime",

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-_KEY = "graphkit"
+KEY = "graphkit"  # of the description, in the header
 _SIMPLE = (bool, int, float, str, type(None))
 
 
@@ -26,13 +26,18 @@ def save(file: str | os.PathLike[str], state: Any) -> None:
     Raises:
         TypeError: Something else is among them.
     """
-    file = Path(file)
     tensors: dict[str, Tensor] = {}
-    description = json.dumps(_described(state, tensors))
+    description = _described(state, tensors)  # which fills tensors
+    write(file, tensors, description)
+
+
+def write(file: str | os.PathLike[str], tensors: dict[str, Tensor], description: Any) -> None:
+    """A file of tensors, with a description as JSON in its header; as a whole or not at all."""
+    file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        save_file(tensors, unfinished, {_KEY: description})
+        save_file(tensors, unfinished, {KEY: json.dumps(description)})
         os.replace(unfinished, file)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -50,7 +55,7 @@ def load(file: str | os.PathLike[str]) -> Any:
         raise FileNotFoundError(f"file: expected a checkpoint, got {file}, which does not exist")
     try:
         with safe_open(file, "pt") as opened:
-            description = json.loads((opened.metadata() or {})[_KEY])
+            description = json.loads((opened.metadata() or {})[KEY])
             return _restored(description, opened.get_tensor)
     except (SafetensorError, KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(

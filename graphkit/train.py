@@ -87,7 +87,7 @@ def fit(
     state: dict[str, Tensor] = {}
     for number in range(1, epochs + 1):
         start = time.perf_counter()
-        mean_loss = _train_epoch(model, optimizer, batches, loss, number)
+        mean_loss = train_epoch(model, optimizer, batches, loss, number)
         if schedule is not None:
             schedule.step()
         seconds = time.perf_counter() - start
@@ -108,13 +108,18 @@ def fit(
     return Fit(history, best, state)
 
 
-def _train_epoch(
+def train_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     batches: Iterable[Batch],
     loss: Callable[[Batch], Tensor],
     number: int,
 ) -> float:
+    """One epoch of training, the `number`-th; its mean loss.
+
+    Raises:
+        FloatingPointError: The loss is not finite.
+    """
     model.train()
     losses: list[float] = []
     for batch in batches:

@@ -352,10 +352,16 @@ class Fused:
         Args:
             dtypes: of the leaves, if not all have that of the results.
         """
-        order = graph.by_destination
-        if self._picked is not None and winners.serves(order, gradients[0]):
-            won = winners.hand_out(order, kept["arg", 0], gradients[0])
-            return [won if k == self._picked else None for k in range(self.num_leaves)]
+        found: list[Tensor | None] = [None] * self.num_leaves
+
+        def give(leaf: int, value: Tensor) -> None:
+            value = self._to_leaf(value, self.program.leaves[leaf], shapes[leaf])
+            found[leaf] = value.to(self.dtype if dtypes is None else dtypes[leaf])
+
+        if self._picked is not None and winners.serves(graph.by_destination, gradients[0]):
+            won = winners.hand_out(graph.by_destination, kept["arg", 0], gradients[0])
+            give(self._picked, won)
+            return found
         plan = self._backward_of(needed)
         reads = plan.reads()
         inputs: list[Any] = [kept.get(("leaf", k)) for k in range(self.num_leaves)]
@@ -377,14 +383,9 @@ class Fused:
             if len(results) == 1:
                 for leaf, output in plan.inner:
                     inputs[leaf] = results[0][output]
-        found: list[Tensor | None] = [None] * self.num_leaves
         for g in plan.gradients:
             value = results[g.walk][g.output]
-            if g.summed:
-                value = sum_by_destination(graph, value)
-            value = self._to_leaf(value, self.program.leaves[g.leaf], shapes[g.leaf])
-            kind = self.dtype if dtypes is None else dtypes[g.leaf]
-            found[g.leaf] = value if value.dtype == kind else value.to(kind)
+            give(g.leaf, sum_by_destination(graph, value) if g.summed else value)
         return found
 
     def _picks_features(self) -> int | None:

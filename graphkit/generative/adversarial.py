@@ -370,8 +370,8 @@ def play(
             is there: with one thread, to the same weights as without a break.
         on_epoch: called after every epoch.
 
-    A discriminator with labels that makes no mistake in three epochs has won; a warning says so,
-    once.
+    A discriminator, not a critic, that makes no mistake in three epochs has won; a warning says
+    so, once.
 
     Returns:
         All rounds, those before a break included.
@@ -392,7 +392,8 @@ def play(
     if average is not None:
         parts["average"] = average
     rounds: list[Round] = []
-    turn, told = 0, not game.objective.labels  # a critic that tells them apart is as it should be
+    # A critic that tells them apart is as it should be.
+    turn, told = 0, game.objective.boundary is None
     if checkpoint is not None and Path(checkpoint).exists():
         state = resume.load(checkpoint)
         resume.restore(parts, state["parts"], checkpoint)
@@ -446,9 +447,8 @@ def told_apart(game: Game) -> float:
     """The share of samples that the discriminator was right about in its last step."""
     assert game.said is not None
     real, fake = (said.flatten() for said in game.said)
-    if game.objective.labels:
-        edge = 0.5 if game.objective is ADVERSARIAL["least-squares"] else 0.0
-        right = torch.cat([real > edge, fake <= edge])
-    else:
+    if game.objective.boundary is None:
         right = real[: len(fake)] > fake[: len(real)]
+    else:
+        right = torch.cat([real > game.objective.boundary, fake <= game.objective.boundary])
     return right.double().mean().item()

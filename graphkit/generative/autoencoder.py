@@ -26,14 +26,29 @@ from graphkit.generative.objectives import (
 # ------------------------------------------------------------------ bottlenecks
 
 
-class Plain(nn.Module):
+class Bottleneck(nn.Module):
+    """What becomes of the encoder's result."""
+
+    def code(self, hidden: Tensor) -> Tensor:
+        """The code, as it is in evaluation."""
+        raise NotImplementedError
+
+    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """The code, as it is in training, and what it costs: ``[B]``, or one number."""
+        raise NotImplementedError
+
+
+class Plain(Bottleneck):
     """What the encoder gives is the code."""
+
+    def code(self, hidden: Tensor) -> Tensor:
+        return hidden
 
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         return hidden, hidden.new_zeros(())
 
 
-class Gaussian(nn.Module):
+class Gaussian(Bottleneck):
     r"""The encoder gives mean and log-variance of a normal distribution over codes.
 
     Training draws the code, :math:`z = \mu + \sigma \odot \epsilon`, and pays
@@ -50,15 +65,18 @@ class Gaussian(nn.Module):
         super().__init__()
         self.beta = beta
 
+    def code(self, hidden: Tensor) -> Tensor:
+        return hidden.chunk(2, dim=-1)[0]
+
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = hidden.chunk(2, dim=-1)
+        cost = self.beta * kl_to_normal(mean, log_variance)
         if not self.training:
-            return mean, mean.new_zeros(())
-        code = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        return code, self.beta * kl_to_normal(mean, log_variance)
+            return mean, cost
+        return mean + torch.randn_like(mean) * (0.5 * log_variance).exp(), cost
 
 
-class VectorQuantiser(nn.Module):
+class VectorQuantiser(Bottleneck):
     r"""Each vector that the encoder gives is replaced by the nearest of a learnt set.
 
     The gradient passes straight through; the vectors of the set follow those they replace, and
@@ -81,9 +99,12 @@ class VectorQuantiser(nn.Module):
         """``[B, k]``: which vector of the set is nearest to each of a sample's."""
         return torch.cdist(self._split(hidden), self.vectors).argmin(dim=-1)
 
+    def code(self, hidden: Tensor) -> Tensor:
+        return self._join(F.embedding(self.indices(hidden), self.vectors), hidden)
+
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         split = self._split(hidden)
-        chosen = F.embedding(torch.cdist(split, self.vectors).argmin(dim=-1), self.vectors)
+        chosen = F.embedding(self.indices(hidden), self.vectors)
         pull = (chosen - split.detach()).square().flatten(1).sum(dim=1)
         hold = (split - chosen.detach()).square().flatten(1).sum(dim=1)
         code = split + (chosen - split).detach()
@@ -215,7 +236,7 @@ class Autoencoder(nn.Module):
         reconstruction: "mse", "l1", "bce" (the decoder then gives logits, and samples lie in
             [0, 1]), or a :class:`Reconstruction`.
         bottleneck: what becomes of the encoder's result: :class:`Plain`, :class:`Gaussian`,
-            :class:`VectorQuantiser` or alike; it gives the code and what it costs.
+            :class:`VectorQuantiser` or another :class:`Bottleneck`.
         penalties: of a step, to be added.
         corruption: of the encoder's input, in training.
     """
@@ -226,7 +247,7 @@ class Autoencoder(nn.Module):
         decoder: nn.Module,
         reconstruction: str | Reconstruction = "mse",
         *,
-        bottleneck: nn.Module | None = None,
+        bottleneck: Bottleneck | None = None,
         penalties: Iterable[Penalty] = (),
         corruption: nn.Module | None = None,
     ) -> None:
@@ -245,14 +266,7 @@ class Autoencoder(nn.Module):
 
     def encode(self, x: Tensor, *given: Any) -> Tensor:
         """Codes, as they are in evaluation: no corruption, nothing drawn."""
-        return self._code(self.encoder(x, *given))
-
-    def _code(self, hidden: Tensor) -> Tensor:
-        drawing, self.bottleneck.training = self.bottleneck.training, False
-        try:
-            return self.bottleneck(hidden)[0]
-        finally:
-            self.bottleneck.training = drawing
+        return self.bottleneck.code(self.encoder(x, *given))
 
     def decode(self, code: Tensor) -> Tensor:
         """Samples."""
@@ -427,7 +441,7 @@ def autoencoder(
     )
 
 
-def _bottleneck(kind: str, code: int, weight: float | None) -> nn.Module | None:
+def _bottleneck(kind: str, code: int, weight: float | None) -> Bottleneck | None:
     if kind == "variational":
         return Gaussian(1.0 if weight is None else weight)
     if kind == "vector-quantised":

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from graphkit.generative.autoencoder import Autoencoder, autoencoder
+from graphkit.train import train_epoch
 
 
 class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
@@ -70,31 +71,16 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None) -> AutoencoderEstimator:
         """Train from new start values; y is not used."""
         x = self._checked(X, reset=True)
-        if not 0 < self.contamination <= 0.5:
-            raise ValueError(
-                f"contamination: expected a share above 0, at most 0.5, got {self.contamination}"
-            )
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._generator = torch.Generator().manual_seed(seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self._build(x.size(1))
-            self._train(x, self.epochs)
-        return self
+        self._start(x)
+        return self._train(x, self.epochs)
 
     def partial_fit(self, X: Any, y: Any = None) -> AutoencoderEstimator:
         """One more epoch, over these samples; y is not used."""
         first = not hasattr(self, "model_")
         x = self._checked(X, reset=first)
         if first:
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-            self._generator = torch.Generator().manual_seed(seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**31, (), generator=self._generator)))
-            if first:
-                self._build(x.size(1))
-            self._train(x, 1)
-        return self
+            self._start(x)
+        return self._train(x, 1)
 
     def transform(self, X: Any) -> np.ndarray:
         """Codes ``[n_samples, code]``."""
@@ -136,35 +122,48 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
     def _checked(self, X: Any, reset: bool = False) -> Tensor:
         return torch.from_numpy(validate_data(self, X, reset=reset, dtype=np.float64, copy=True))
 
-    def _build(self, features: int) -> None:
+    def _start(self, x: Tensor) -> None:
+        if not 0 < self.contamination <= 0.5:
+            raise ValueError(
+                f"contamination: expected a share above 0, at most 0.5, got {self.contamination}"
+            )
         # A code as wide as the data is the most that makes sense of a narrow set.
-        narrow = features - (self.kind == "undercomplete")
-        self.code_ = max(1, min(self.code, narrow)) if self.kind != "overcomplete" else self.code
-        self.model_: Autoencoder = autoencoder(
-            self.kind,
-            features,
-            self.code_,
-            layers=self.layers,
-            nodes=self.nodes,
-            loss=self.loss,
-            weight=self.weight,
-        )
+        most = x.size(1) - (self.kind == "undercomplete")
+        self.code_ = self.code if self.kind == "overcomplete" else max(1, min(self.code, most))
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model_: Autoencoder = autoencoder(
+                self.kind,
+                x.size(1),
+                self.code_,
+                layers=self.layers,
+                nodes=self.nodes,
+                loss=self.loss,
+                weight=self.weight,
+            )
+            self._random = torch.get_rng_state()
         self._optimizer = torch.optim.Adam(self.model_.parameters(), lr=self.lr)
         self.losses_: list[float] = []
 
-    def _train(self, x: Tensor, epochs: int) -> None:
-        self.model_.float().train()  # for speed; evaluation is in float64
+    def _train(self, x: Tensor, epochs: int) -> AutoencoderEstimator:
+        self.model_.float()  # for speed; evaluation is in float64
         short = x.float()
-        for _ in range(epochs):
-            total = 0.0
-            for rows in torch.randperm(len(x)).split(self.batch_size):
-                self._optimizer.zero_grad()
-                loss = self.model_.loss(short[rows])
-                loss.backward()
-                self._optimizer.step()
-                total += loss.item() * len(rows)
-            self.losses_.append(total / len(x))
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._random)
+            for _ in range(epochs):
+                batches = torch.randperm(len(x)).split(self.batch_size)
+                mean = train_epoch(
+                    self.model_,
+                    self._optimizer,
+                    batches,
+                    lambda rows: self.model_.loss(short[rows]),
+                    len(self.losses_) + 1,
+                )
+                self.losses_.append(mean)
+            self._random = torch.get_rng_state()
         self.model_.double().eval()
         with torch.no_grad():
             scores = -self.model_.error(x).numpy()
         self.offset_ = float(np.quantile(scores, self.contamination))
+        return self

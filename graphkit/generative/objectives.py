@@ -8,7 +8,7 @@ says of real and of generated samples, before any sigmoid, and give one number.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -43,8 +43,8 @@ class Reconstruction(NamedTuple):
         bounded: whether targets must lie in [0, 1].
     """
 
-    error: Callable[[Tensor, Tensor], Tensor]
-    output: Callable[[Tensor], Tensor]
+    error: Callable[[Any, Any], Tensor]
+    output: Callable[[Any], Any]
     bounded: bool
 
 
@@ -125,12 +125,15 @@ class Adversarial(NamedTuple):
         discriminator: of what it says of real and of generated samples, each ``[B]`` or ``[B, 1]``,
             and of real samples' label, which is 1 unless it is smoothed.
         generator: of what the discriminator says of generated samples.
+        boundary: above it the discriminator calls a sample real; None for a critic, which gives
+            no more than an order.
         labels: whether there are any, to be smoothed (Salimans et al. 2016, section 3.4).
     """
 
     discriminator: Callable[[Tensor, Tensor, float], Tensor]
     generator: Callable[[Tensor], Tensor]
-    labels: bool
+    boundary: float | None = 0.0
+    labels: bool = False
 
 
 def _odds(real: Tensor, fake: Tensor, label: float) -> Tensor:
@@ -177,9 +180,9 @@ def _towards(fake: Tensor) -> Tensor:
 ADVERSARIAL = {
     "minimax": Adversarial(_odds, _minimax, labels=True),
     "non-saturating": Adversarial(_odds, _non_saturating, labels=True),
-    "least-squares": Adversarial(_squares, _square, labels=True),
-    "hinge": Adversarial(_hinge, _towards, labels=False),
-    "wasserstein": Adversarial(_distance, _towards, labels=False),
+    "least-squares": Adversarial(_squares, _square, boundary=0.5, labels=True),
+    "hinge": Adversarial(_hinge, _towards),
+    "wasserstein": Adversarial(_distance, _towards, boundary=None),
 }
 
 

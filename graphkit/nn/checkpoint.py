@@ -10,16 +10,13 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from graphkit import __version__
 from graphkit.nn.linear import is_lazy
+from graphkit.resume import KEY, write
 
 Module = TypeVar("Module", bound=nn.Module)
-
-# The key of our description among the metadata in the file's header.
-_KEY = "graphkit"
 
 
 def save_encoder(
@@ -45,7 +42,6 @@ def save_encoder(
         TypeError: JSON cannot hold an argument, or safetensors what the module keeps.
         ValueError: What these arguments build has other weights than `encoder`.
     """
-    file = Path(file)
     build = type(encoder) if build is None else build
     state = _state_of(encoder)
     description = {
@@ -54,13 +50,7 @@ def save_encoder(
         "versions": {"graphkit": __version__, "torch": str(torch.__version__)},
     }
     _compare(state, _build(build, description["arguments"]), "encoder")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        save_file(state, unfinished, {_KEY: json.dumps(description)})
-        os.replace(unfinished, file)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write(file, state, description)
 
 
 def load_encoder(
@@ -169,7 +159,7 @@ def _find(name: str, file: Path) -> Callable[..., nn.Module]:
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(file, "pt") as opened:
-            description = json.loads((opened.metadata() or {})[_KEY])
+            description = json.loads((opened.metadata() or {})[KEY])
             return description, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(

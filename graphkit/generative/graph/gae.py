@@ -91,7 +91,7 @@ def _probabilities(scores: Scores) -> Scores:
     return lambda pairs: torch.sigmoid(scores(pairs))
 
 
-LINKS = Reconstruction(link_error, _probabilities, bounded=False)  # type: ignore[arg-type]
+LINKS = Reconstruction(link_error, _probabilities, bounded=False)
 
 
 def gae(encoder: nn.Module, decoder: nn.Module | None = None) -> Autoencoder:

@@ -45,13 +45,11 @@ class SRResNet(nn.Module):
             grow += [nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.PReLU()]
         self.grow = nn.Sequential(*grow)
         self.last = nn.Conv2d(width, channels, 9, padding=4)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
-        enlarged = F.interpolate(
-            x, scale_factor=self.scale, mode="bicubic", align_corners=False, antialias=False
-        )
+        enlarged = F.interpolate(x, scale_factor=self.scale, mode="bicubic", align_corners=False)
         x = self.first(x)
         x = x + self.after(self.blocks(x))
         return enlarged + self.last(self.grow(x))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,6 @@ from graphkit.data.links import LinkSplit, split_links
 from graphkit.generative import Autoencoder, CodeAdversary, train_discriminator, train_generator
 from graphkit.generative.graph import DistMult, Links, gae, link_error, vgae
 from graphkit.nn import GCNConv, MessagePassing
-
-CORA = Path(os.environ.get("GRAPHKIT_DATA", "")) / "planetoid" / "Cora"
 
 
 class Encoder(nn.Module):
@@ -81,9 +78,8 @@ def communities(seed: int = 0) -> Graph:
     return Graph(edges, num_nodes=100, x=x, undirected=True)
 
 
-@pytest.mark.skipif(not CORA.exists(), reason="Cora is not under GRAPHKIT_DATA")
-def test_cora_s_links_are_found() -> None:
-    graph = load("cora").graph
+def test_cora_s_links_are_found(data_root: Path) -> None:
+    graph = load("cora", folder=data_root).graph
     split = split_links(graph, 0.05, 0.10, seed=0)
     torch.manual_seed(0)
     model = gae(Encoder(graph.x.size(1), 16))
