@@ -1,16 +1,20 @@
-"""fit: one loop for everything supervised."""
+"""fit: one loop for everything that has one loss."""
 
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from graphkit import resume
 
 Score = float | tuple[float, ...]
 Batch = TypeVar("Batch")
@@ -51,11 +55,12 @@ def fit(
     optimizer: torch.optim.Optimizer,
     batches: Iterable[Batch],
     loss: Callable[[Batch], Tensor],
-    evaluate: Callable[[], Score],
+    evaluate: Callable[[], Score] | None = None,
     *,
     epochs: int,
     patience: int | None = None,
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     on_epoch: Callable[[Epoch], Any] | None = None,
 ) -> Fit:
     """Train, and keep the state with the best validation score.
@@ -71,21 +76,37 @@ def fit(
         loss: Of one batch; called in training mode.
         evaluate: Validation score, higher is better; called in evaluation mode, without
             gradients. Tuples compare entry by entry: ``(accuracy, -loss)`` breaks ties by loss.
-            Of equal scores the first counts.
-        epochs: How many at most.
+            Of equal scores the first counts. If it is not given, the score is minus the loss, and
+            the last epoch counts as the best.
+        epochs: How many at most, those of the checkpoint included.
         patience: Stop after so many epochs without a better score.
         schedule: Of the learning rate; moved on after every epoch.
+        checkpoint: File that is written after every epoch, and from which training goes on if it
+            is there: with one thread, and batches in an order drawn from torch's generator, to the
+            same weights as without a break.
         on_epoch: Called after every epoch, for progress.
 
     Raises:
         FloatingPointError: The loss is no longer finite.
+        ValueError: The checkpoint is damaged, or of another run.
     """
     if epochs < 1:
         raise ValueError(f"epochs: expected at least 1, got {epochs}")
     history: list[Epoch] = []
     best: Epoch | None = None
     state: dict[str, Tensor] = {}
-    for number in range(1, epochs + 1):
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer}
+    if schedule is not None:
+        parts["schedule"] = schedule
+    if checkpoint is not None and Path(checkpoint).exists():
+        found = resume.load(checkpoint)
+        resume.restore(parts, found["parts"], checkpoint)
+        history, state = [Epoch(**row) for row in found["history"]], found["state"]
+        best = history[found["best"] - 1]
+        resume.set_random_state(found["random"])
+    for number in range(len(history) + 1, epochs + 1):
+        if patience is not None and best is not None and number - 1 - best.number >= patience:
+            break
         start = time.perf_counter()
         mean_loss = train_epoch(model, optimizer, batches, loss, number)
         if schedule is not None:
@@ -93,18 +114,27 @@ def fit(
         seconds = time.perf_counter() - start
         model.eval()
         with torch.no_grad():
-            score = evaluate()
+            score = -mean_loss if evaluate is None else evaluate()
         epoch = Epoch(number, mean_loss, score, seconds)
         history.append(epoch)
-        if best is None or score > best.score:  # type: ignore[operator]  # one kind throughout
+        last = evaluate is None
+        if best is None or last or score > best.score:  # type: ignore[operator]  # of one kind
             best = epoch
             state = {name: value.clone() for name, value in model.state_dict().items()}
+        if checkpoint is not None:
+            now = {
+                "parts": {name: part.state_dict() for name, part in parts.items()},
+                "history": [asdict(epoch) for epoch in history],
+                "best": best.number,
+                "state": state,
+                "random": resume.random_state(),
+            }
+            resume.save(checkpoint, now)
         if on_epoch is not None:
             on_epoch(epoch)
-        if patience is not None and number - best.number >= patience:
-            break
     assert best is not None
     model.load_state_dict(state)
+    model.eval()
     return Fit(history, best, state)
 
 

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from graphkit.data import Samples
 from graphkit.train import Epoch, Fit, Score, fit
 
 
@@ -136,3 +138,63 @@ def test_nothing_to_train_on():
         run([0.0], epochs=1, batches=[])
     with pytest.raises(ValueError, match="epochs: expected at least 1, got 0"):
         run([], epochs=0)
+
+
+@pytest.mark.parametrize("broken", [1, 3])
+def test_a_run_that_was_broken_off_ends_where_one_without_a_break_does(broken: int, tmp_path: Path):
+    scores = [0.1, 0.7, 0.3, 0.2, 0.6]
+    file = tmp_path / "run.safetensors"
+
+    def go(scores: list[float], epochs: int, checkpoint: Path | None) -> tuple[Fit, nn.Linear]:
+        model = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(model.weight)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+        schedule = torch.optim.lr_scheduler.StepLR(optimizer, 2, gamma=0.5)
+        given = iter(scores)
+        batches = Samples(torch.linspace(0, 1, 8).view(8, 1), batch_size=3)
+
+        def loss(batch: tuple[Tensor, ...]) -> Tensor:
+            return (model(batch[0]) + torch.randn(()) - 1).square().mean()
+
+        done = fit(
+            model,
+            optimizer,
+            batches,
+            loss,
+            lambda: next(given),
+            epochs=epochs,
+            schedule=schedule,
+            checkpoint=checkpoint,
+            patience=4,
+        )
+        return done, model
+
+    torch.manual_seed(0)
+    whole, model = go(scores, 5, None)
+    torch.manual_seed(0)
+    go(scores[:broken], broken, file)
+    torch.manual_seed(99)
+    rest, again = go(scores[broken:], 5, file)
+    assert torch.equal(model.weight, again.weight)
+    assert rest.best.number == whole.best.number == 2
+    assert [e.loss for e in rest.history] == [e.loss for e in whole.history]
+
+
+def test_patience_counts_across_a_break(tmp_path: Path):
+    file = tmp_path / "run.safetensors"
+    run([0.9, 0.1, 0.1], epochs=3, checkpoint=file)
+    done, _ = run([], epochs=9, patience=2, checkpoint=file)
+    assert len(done.history) == 3
+
+
+def test_without_a_score_the_last_epoch_counts():
+    model = nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.9)  # which moves away
+
+    def loss(batch: Tensor) -> Tensor:
+        return (model(batch) - 1).square().mean()
+
+    done = fit(model, optimizer, [torch.ones(1, 1)], loss, epochs=3)
+    assert done.best.number == 3
+    assert done.best.score == -done.history[-1].loss < -done.history[0].loss
+    assert not model.training

@@ -1,6 +1,6 @@
 """Data sets as Graphs, splits that do not leak, and batches."""
 
-from graphkit.data.batches import Batches
+from graphkit.data.batches import Batches, Samples
 from graphkit.data.checks import check_split, check_targets
 from graphkit.data.dataset import Dataset
 from graphkit.data.digits import digits_neighbours, digits_pixels
@@ -33,6 +33,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "LinkSplit",
+    "Samples",
     "Split",
     "UnlinkedPairs",
     "UnlinkedTargets",

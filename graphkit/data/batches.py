@@ -1,4 +1,4 @@
-"""Many small graphs in batches."""
+"""Many small graphs, or rows of tensors, in batches."""
 
 from __future__ import annotations
 
@@ -42,3 +42,32 @@ class Batches:
         order = order.tolist()
         for start in range(0, n, self.batch_size):
             yield Graph.batch([self.graphs[i] for i in order[start : start + self.batch_size]])
+
+
+class Samples:
+    """Rows of tensors in batches of `batch_size`, in a new order at every pass.
+
+    The order is drawn from torch's generator: ``torch.manual_seed`` fixes it, and a checkpoint that
+    holds where that stands brings it back.
+
+    Args:
+        *tensors: of as many rows each, such as images and their labels.
+        batch_size: rows in a batch; the last one may hold fewer.
+    """
+
+    def __init__(self, *tensors: Tensor, batch_size: int = 128) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+        if not tensors or tensors[0].dim() == 0 or len(tensors[0]) == 0:
+            raise ValueError("tensors: expected at least one row, got none")
+        rows = [len(tensor) for tensor in tensors]
+        if len(set(rows)) > 1:
+            raise ValueError(f"tensors: expected as many rows in each, got {rows}")
+        self.tensors, self.batch_size = tensors, batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.tensors[0]) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        for rows in torch.randperm(len(self.tensors[0])).split(self.batch_size):
+            yield tuple(tensor[rows.to(tensor.device)] for tensor in self.tensors)

@@ -32,7 +32,10 @@ from graphkit.generative.autoencoder import (
     Tied,
     VectorQuantiser,
     autoencoder,
+    log_likelihood,
 )
+from graphkit.generative.fitting import fit_autoencoder, pretrain
+from graphkit.generative.generators import load_generator, sample, save_generator
 
 if TYPE_CHECKING:
     from graphkit.generative.estimators import AutoencoderEstimator
@@ -60,8 +63,14 @@ __all__ = [
     "Translation",
     "VectorQuantiser",
     "autoencoder",
+    "fit_autoencoder",
     "frozen",
+    "load_generator",
+    "log_likelihood",
     "play",
+    "pretrain",
+    "sample",
+    "save_generator",
     "train_discriminator",
     "train_generator",
 ]

@@ -6,7 +6,7 @@ A game in five steps:
 2. Train the discriminator while the generator is frozen: :func:`train_discriminator`.
 3. Train the generator while the discriminator is frozen: :func:`train_generator`.
 4. Repeat: :func:`play` does both, batch by batch, and goes on where it was broken off.
-5. Save the generator (:func:`graphkit.nn.save_encoder`), and sample it elsewhere.
+5. Save the generator (:func:`~graphkit.generative.save_generator`), and sample it elsewhere.
 
 A game says what each player minimises in a batch. :class:`GAN` makes samples of noise,
 :class:`Translation` makes them of an input, :class:`CodeAdversary` makes an autoencoder's codes
@@ -32,6 +32,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from graphkit import resume
 from graphkit.generative.autoencoder import Autoencoder
+from graphkit.generative.generators import draw, sample
 from graphkit.generative.objectives import ADVERSARIAL, Adversarial, gradient_penalty
 
 Batch = Sequence[Any]
@@ -126,15 +127,14 @@ class GAN(Game):
         )
         self.noise, self.classes = noise, classes
 
-    def draw(self, count: int, labels: Tensor | None = None) -> tuple[Tensor, ...]:
+    def draw(self, count: int, labels: Tensor | int | None = None) -> tuple[Tensor, ...]:
         """What the generator is given: noise, and labels if there are classes."""
-        where = next(self.generator.parameters())
-        noise = torch.randn(count, self.noise, dtype=where.dtype, device=where.device)
-        if self.classes is None:
-            return (noise,)
-        if labels is None:
-            labels = torch.randint(0, self.classes, (count,), device=where.device)
-        return noise, labels
+        like = next(self.generator.parameters())
+        return draw(count, self.noise, self.classes, labels, like=like)
+
+    def sample(self, count: int, labels: Tensor | int | None = None) -> Tensor:
+        """Samples of the generator as it stands, ``[count, ...]``, without gradients."""
+        return sample(self.generator, count, labels, noise=self.noise, classes=self.classes)
 
     def discriminator_loss(self, batch: Batch) -> Tensor:
         real = batch[0]
@@ -336,6 +336,11 @@ class Average(nn.Module):
         self.model = AveragedModel(
             generator, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
         )
+
+    @property
+    def generator(self) -> nn.Module:
+        """The generator with the mean weights."""
+        return self.model.module
 
     def update(self, generator: nn.Module) -> None:
         self.model.update_parameters(generator)

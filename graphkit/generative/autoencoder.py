@@ -6,6 +6,7 @@ Every kind is a composition of these: :data:`KINDS` names those of a course, for
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit.generative.image.hourglass import hourglass
 from graphkit.generative.objectives import (
     RECONSTRUCTIONS,
     Reconstruction,
@@ -239,7 +241,13 @@ class Autoencoder(nn.Module):
             :class:`VectorQuantiser` or another :class:`Bottleneck`.
         penalties: of a step, to be added.
         corruption: of the encoder's input, in training.
+
+    Attributes:
+        noise: size of the code, where :func:`autoencoder` made the model; what is drawn to
+            :func:`~graphkit.generative.sample` it.
     """
+
+    noise: int | None = None
 
     def __init__(
         self,
@@ -327,6 +335,38 @@ class Autoencoder(nn.Module):
             )
 
 
+@torch.no_grad()
+def log_likelihood(model: Autoencoder, x: Tensor, draws: int = 200) -> Tensor:
+    r"""Log-likelihood of every sample in nats, ``[B]``, estimated from codes the encoder draws.
+
+    .. math::
+        \log \tfrac1K \sum_k \frac{p(x | z_k)\, p(z_k)}{q(z_k | x)}, \quad z_k \sim q(z | x)
+
+    (Burda et al. 2016, eq. 8.) It is a lower bound in expectation, the tighter the larger K.
+
+    Args:
+        model: with a :class:`Gaussian` bottleneck and a cross-entropy for reconstruction.
+        x: samples of zeros and ones.
+        draws: K.
+    """
+    if not isinstance(model.bottleneck, Gaussian) or not model.reconstruction.bounded:
+        raise ValueError(
+            "model: expected a variational autoencoder with loss 'bce', got bottleneck "
+            f"{type(model.bottleneck).__name__}, reconstruction {model.reconstruction.error}"
+        )
+    model.check(x)
+    mean, log_variance = model.encoder(x).chunk(2, dim=-1)
+    found = x.new_full((draws, len(x)), -torch.inf)
+    for k in range(draws):
+        noise = torch.randn_like(mean)
+        z = mean + (0.5 * log_variance).exp() * noise
+        # Both densities have the same constant.
+        prior = -0.5 * z.square().sum(dim=1)
+        drawn = -0.5 * (noise.square() + log_variance).sum(dim=1)
+        found[k] = prior - drawn - model.reconstruction.error(model.decoder(z), x)
+    return found.logsumexp(dim=0) - math.log(draws)
+
+
 # ------------------------------------------------------------------ networks for vectors
 
 
@@ -367,28 +407,30 @@ def linear_layers(module: nn.Module) -> list[nn.Linear]:
 # ------------------------------------------------------------------ kinds
 
 KINDS = (
-    *("undercomplete", "overcomplete", "deep", "tied", "sparse", "sparse-kl"),
-    *("denoising", "contractive", "variational", "vector-quantised"),
+    *("undercomplete", "overcomplete", "deep", "stacked", "tied", "sparse", "sparse-kl"),
+    *("denoising", "contractive", "variational", "vector-quantised", "convolutional"),
 )
+_DEEP = ("deep", "stacked")  # three hidden layers
 
 
 def autoencoder(
     kind: str,
-    features: int,
+    features: int | Sequence[int],
     code: int,
     *,
     layers: int | None = None,
-    nodes: int | Sequence[int] = 128,
+    nodes: int | Sequence[int] | None = None,
     loss: str = "mse",
     weight: float | None = None,
     corruption: nn.Module | None = None,
 ) -> Autoencoder:
-    """An autoencoder of vectors, by the name of its kind.
+    """An autoencoder of vectors or images, by the name of its kind.
 
     =================  ========================================================================
     undercomplete      the code is narrower than the input
     overcomplete       it is not, and weights are held small (:class:`L2`)
     deep               three hidden layers on either side, if `layers` does not say otherwise
+    stacked            the same; :func:`~graphkit.generative.pretrain` it, layer by layer
     tied               the decoder's weights are the encoder's, transposed (:class:`Tied`)
     sparse             few of the code's units are on, by :class:`L1Sparsity` after ReLU
     sparse-kl          the same by :class:`KLSparsity` after a sigmoid
@@ -396,14 +438,16 @@ def autoencoder(
     contractive        the code moves little when the input does (:class:`Contraction`)
     variational        :class:`Gaussian`
     vector-quantised   :class:`VectorQuantiser` of 64 vectors of width 4, or less
+    convolutional      an :func:`~graphkit.generative.image.hourglass`, of images
     =================  ========================================================================
 
     Args:
         kind: one of the above. For an adversarial one see :mod:`graphkit.generative.adversarial`.
-        features: of a sample.
+        features: of a sample; or channels, height and width of an image.
         code: size of the code.
-        layers: hidden layers on either side (1).
-        nodes: of each hidden layer; or of every one, from the input on.
+        layers: hidden layers on either side (1; 2 of convolutions).
+        nodes: of each hidden layer (128); or of every one, from the input on. Of convolutions the
+            channels of the first (32).
         loss: "mse", "l1" or "bce".
         weight: of the kind's penalty.
         corruption: of the input in training.
@@ -413,25 +457,21 @@ def autoencoder(
     """
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
-    for name, value in (("features", features), ("code", code)):
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
-    if kind == "undercomplete" and code >= features:
-        raise ValueError(f"code: expected less than the {features} features, got {code}")
-    if kind == "overcomplete" and code < features:
-        raise ValueError(f"code: expected at least the {features} features, got {code}")
-    if isinstance(nodes, int):
-        nodes = [nodes] * ((3 if kind == "deep" else 1) if layers is None else layers)
-    elif layers is not None and layers != len(nodes):
-        raise ValueError(f"nodes: expected {layers} numbers, one for every layer, got {nodes}")
-    sizes = [features, *nodes]
-    ends: dict[str, nn.Module] = {"sparse": nn.ReLU(), "sparse-kl": nn.Sigmoid()}
-    ends["contractive"] = nn.Sigmoid()
-    encoder = perceptron([*sizes, 2 * code if kind == "variational" else code], ends.get(kind))
-    decoder: nn.Module = perceptron([code, *reversed(sizes)])
-    if kind == "tied":
-        decoder = Tied(linear_layers(encoder))
-    return Autoencoder(
+    shape = [features] if isinstance(features, int) else list(features)
+    if len(shape) not in (1, 3) or min(shape) < 1:
+        raise ValueError(
+            f"features: expected at least 1, or channels, height and width, got {features}"
+        )
+    if code < 1:
+        raise ValueError(f"code: expected at least 1, got {code}")
+    size = math.prod(shape)
+    if kind == "undercomplete" and code >= size:
+        raise ValueError(f"code: expected less than the {size} features, got {code}")
+    if kind == "overcomplete" and code < size:
+        raise ValueError(f"code: expected at least the {size} features, got {code}")
+    build = _hourglass if kind == "convolutional" else _perceptrons
+    encoder, decoder = build(kind, shape, code, layers, nodes)
+    model = Autoencoder(
         encoder,
         decoder,
         loss,
@@ -439,6 +479,47 @@ def autoencoder(
         penalties=_penalties(kind, weight),
         corruption=Masking(0.5) if kind == "denoising" and corruption is None else corruption,
     )
+    model.noise = code
+    return model
+
+
+def _hourglass(
+    kind: str,
+    shape: list[int],
+    code: int,
+    layers: int | None,
+    nodes: int | Sequence[int] | None,
+) -> tuple[nn.Module, nn.Module]:
+    if len(shape) != 3:
+        raise ValueError(f"features: expected channels, height and width of images, got {shape}")
+    if not isinstance(nodes, int | None):
+        raise ValueError(f"nodes: expected the channels of the first layer, got {nodes}")
+    return hourglass(shape, code, layers=layers or 2, width=nodes or 32)
+
+
+def _perceptrons(
+    kind: str,
+    shape: list[int],
+    code: int,
+    layers: int | None,
+    nodes: int | Sequence[int] | None,
+) -> tuple[nn.Module, nn.Module]:
+    nodes = 128 if nodes is None else nodes
+    if isinstance(nodes, int):
+        nodes = [nodes] * ((3 if kind in _DEEP else 1) if layers is None else layers)
+    elif layers is not None and layers != len(nodes):
+        raise ValueError(f"nodes: expected {layers} numbers, one for every layer, got {nodes}")
+    sizes = [math.prod(shape), *nodes]
+    ends: dict[str, nn.Module] = {"sparse": nn.ReLU(), "sparse-kl": nn.Sigmoid()}
+    ends["contractive"] = nn.Sigmoid()
+    encoder = perceptron([*sizes, 2 * code if kind == "variational" else code], ends.get(kind))
+    decoder: nn.Sequential | Tied = perceptron([code, *reversed(sizes)])
+    if kind == "tied":
+        decoder = Tied(linear_layers(encoder))
+    if len(shape) == 1:
+        return encoder, decoder
+    back = [decoder] if isinstance(decoder, Tied) else decoder
+    return nn.Sequential(nn.Flatten(), *encoder), nn.Sequential(*back, nn.Unflatten(1, shape))
 
 
 def _bottleneck(kind: str, code: int, weight: float | None) -> Bottleneck | None:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from graphkit.generative.autoencoder import Autoencoder, autoencoder
+from graphkit.generative.fitting import pretrain
 from graphkit.train import train_epoch
 
 
@@ -26,7 +27,8 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
     below `offset_`, as the share `contamination` of the training samples does.
 
     Args:
-        kind: one of :data:`~graphkit.generative.KINDS`.
+        kind: one of :data:`~graphkit.generative.KINDS`, but of vectors. A "stacked" one is trained
+            layer by layer first, for as many epochs each.
         code: size of the code; no more than there are features.
         layers: hidden layers on either side.
         nodes: of each hidden layer.
@@ -72,6 +74,8 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
         """Train from new start values; y is not used."""
         x = self._checked(X, reset=True)
         self._start(x)
+        if self.kind == "stacked":
+            self._pretrain(x)
         return self._train(x, self.epochs)
 
     def partial_fit(self, X: Any, y: Any = None) -> AutoencoderEstimator:
@@ -145,6 +149,14 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
             self._random = torch.get_rng_state()
         self._optimizer = torch.optim.Adam(self.model_.parameters(), lr=self.lr)
         self.losses_: list[float] = []
+
+    def _pretrain(self, x: Tensor) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._random)
+            pretrain(
+                self.model_, x.float(), epochs=self.epochs, batch_size=self.batch_size, lr=self.lr
+            )
+            self._random = torch.get_rng_state()
 
     def _train(self, x: Tensor, epochs: int) -> AutoencoderEstimator:
         self.model_.float()  # for speed; evaluation is in float64

@@ -75,8 +75,6 @@ def load_encoder(
             makes, of which the names and shapes are told.
     """
     file = Path(file)
-    if not file.is_file():
-        raise FileNotFoundError(f"file: expected an encoder, got {file}, which does not exist")
     description, state = _read(file)
     build = _find(description["class"], file) if build is None else build
     encoder = _build(build, description["arguments"])
@@ -86,6 +84,11 @@ def load_encoder(
             own.data = own.data.to(state[name].dtype)
     encoder.load_state_dict(state)
     return freeze(encoder) if frozen else encoder
+
+
+def made_by(file: str | os.PathLike[str]) -> str:
+    """The name of what :func:`save_encoder` was told makes the module."""
+    return _read(Path(file))[0]["class"]
 
 
 def freeze(module: Module) -> Module:
@@ -157,6 +160,8 @@ def _find(name: str, file: Path) -> Callable[..., nn.Module]:
 
 
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not file.is_file():
+        raise FileNotFoundError(f"file: expected an encoder, got {file}, which does not exist")
     try:
         with safe_open(file, "pt") as opened:
             description = json.loads((opened.metadata() or {})[KEY])

@@ -32,7 +32,8 @@ def digits() -> Tensor:
 
 def trained(x: Tensor, kind: str, code: int = 16, epochs: int = 6, **more: Any) -> Autoencoder:
     torch.manual_seed(0)
-    model = autoencoder(kind, x.size(1), code, **({"nodes": 64, "loss": "bce"} | more))
+    features = x.size(1) if x.dim() == 2 else x.shape[1:]
+    model = autoencoder(kind, features, code, **({"nodes": 64, "loss": "bce"} | more))
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(epochs):
         for rows in torch.randperm(len(x)).split(64):
@@ -44,10 +45,11 @@ def trained(x: Tensor, kind: str, code: int = 16, epochs: int = 6, **more: Any) 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_learns(kind: str, digits: Tensor) -> None:
+    digits = digits.view(-1, 1, 8, 8) if kind == "convolutional" else digits
     code = 80 if kind == "overcomplete" else 16
     weight = 0.05 if kind == "variational" else None
     model = trained(digits, kind, code, epochs=8, loss="mse", weight=weight)
-    spread = (digits - digits.mean(0)).square().sum(1).mean()
+    spread = (digits - digits.mean(0)).square().flatten(1).sum(1).mean()
     with torch.no_grad():
         assert model.encode(digits).shape == (len(digits), code)
         assert model.error(digits).mean() < 0.75 * spread
@@ -131,10 +133,13 @@ def test_a_contractive_code_moves_little(digits: Tensor) -> None:
 
 def test_the_loss_can_be_evaluated_without_gradients(digits: Tensor) -> None:
     for kind in KINDS:
-        model = autoencoder(kind, 64, 64 if kind == "overcomplete" else 8, nodes=16).eval()
-        expected = model.loss(digits[:9]).detach()
+        features, x = 64, digits[:9]
+        if kind == "convolutional":
+            features, x = (1, 8, 8), x.view(-1, 1, 8, 8)
+        model = autoencoder(kind, features, 64 if kind == "overcomplete" else 8, nodes=16).eval()
+        expected = model.loss(x).detach()
         with torch.no_grad():
-            torch.testing.assert_close(model.loss(digits[:9]).detach(), expected)
+            torch.testing.assert_close(model.loss(x).detach(), expected)
 
 
 def test_both_players_of_a_code_see_the_corrupted_input() -> None:
@@ -240,6 +245,9 @@ def test_what_cannot_be_reconstructed(x: Tensor, loss: str, message: str) -> Non
         (("undercomplete", 8, 8), "code: expected less than the 8 features, got 8"),
         (("overcomplete", 8, 7), "code: expected at least the 8 features, got 7"),
         (("deep", 8, 0), "code: expected at least 1, got 0"),
+        (("deep", 0, 1), "features: expected at least 1, or channels, height and width, got 0"),
+        (("deep", (8, 8), 1), r"features: expected at least 1, or .*, got \(8, 8\)"),
+        (("convolutional", 64, 8), r"features: expected channels, .* of images, got \[64\]"),
     ],
 )
 def test_sizes_that_are_not_the_kind_s(arguments: tuple, message: str) -> None:

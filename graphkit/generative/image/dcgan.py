@@ -38,6 +38,7 @@ class DCGANGenerator(nn.Module):
     ) -> None:
         super().__init__()
         first, doublings = _square_of(size)
+        self.noise, self.classes = noise, classes
         self.embedding = None if classes is None else nn.Embedding(classes, noise)
         widths = [width * 2**k for k in reversed(range(doublings))]
         layers: list[nn.Module] = [nn.ConvTranspose2d(noise, widths[0], first, bias=False)]
@@ -85,6 +86,7 @@ class DCGANDiscriminator(nn.Module):
         norm: str | None = "batch",
     ) -> None:
         super().__init__()
+        self.shape = (channels, size, size)
         if norm not in ("batch", "spectral", None):
             raise ValueError(f"norm: expected 'batch', 'spectral' or None, got {norm!r}")
         last, halvings = _square_of(size)
@@ -106,6 +108,11 @@ class DCGANDiscriminator(nn.Module):
                     spectral_norm(module)
 
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
+        if image.dim() != 4 or image.shape[1:] != self.shape:
+            raise ValueError(
+                f"image: expected shape [B, {', '.join(map(str, self.shape))}], "
+                f"got {list(image.shape)}"
+            )
         features = self.layers(image)
         said = self.head(features).flatten()
         if self.classes is None:

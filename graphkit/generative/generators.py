@@ -1,0 +1,110 @@
+"""Trained generators: sampled, saved, and sampled again elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphkit.generative.autoencoder import Autoencoder, autoencoder
+from graphkit.generative.image.dcgan import DCGANGenerator
+from graphkit.nn.checkpoint import load_encoder, made_by, save_encoder
+
+_PART = 256  # samples made at a time
+_KNOWN = {f"{known.__module__}.{known.__name__}": known for known in (DCGANGenerator, autoencoder)}
+
+
+def draw(
+    count: int,
+    noise: int,
+    classes: int | None = None,
+    labels: Tensor | int | None = None,
+    *,
+    like: Tensor | None = None,
+) -> tuple[Tensor, ...]:
+    """What a generator is given: standard normal noise ``[count, noise]``, and labels ``[count]``
+    if there are classes.
+
+    Args:
+        labels: in place of random ones; one for all, or one for every sample.
+        like: of whose type and on whose device.
+    """
+    given = torch.empty(0) if like is None else like
+    z = torch.randn(count, noise, dtype=given.dtype, device=given.device)
+    if classes is None:
+        if labels is not None:
+            raise ValueError("labels: expected none of a generator without classes")
+        return (z,)
+    if labels is None:
+        return z, torch.randint(0, classes, (count,), device=given.device)
+    labels = torch.as_tensor(labels, device=given.device).expand(count)
+    if labels.is_floating_point() or not bool(((labels >= 0) & (labels < classes)).all()):
+        raise ValueError(f"labels: expected integers from 0 to {classes - 1}, got {labels}")
+    return z, labels
+
+
+@torch.no_grad()
+def sample(
+    generator: nn.Module,
+    count: int,
+    labels: Tensor | int | None = None,
+    *,
+    noise: int | None = None,
+    classes: int | None = None,
+) -> Tensor:
+    """Samples ``[count, ...]`` of a trained generator, in evaluation mode; torch's generator draws
+    the noise.
+
+    Args:
+        generator: of noise, or of noise and labels; or an autoencoder whose codes follow the
+            standard normal distribution, which is decoded from there.
+        count: how many.
+        labels: as for :func:`draw`.
+        noise, classes: what the generator takes, where it has no attributes that say so.
+    """
+    if count < 1:
+        raise ValueError(f"count: expected at least 1, got {count}")
+    noise = getattr(generator, "noise", None) if noise is None else noise
+    classes = getattr(generator, "classes", None) if classes is None else classes
+    if noise is None:
+        raise ValueError(f"noise: expected its size, as {type(generator).__name__} has none")
+    make = generator.decode if isinstance(generator, Autoencoder) else generator
+    given = draw(count, noise, classes, labels, like=next(generator.parameters()))
+    training = generator.training
+    generator.eval()
+    try:
+        parts = zip(*(entries.split(_PART) for entries in given), strict=True)
+        return torch.cat([make(*part) for part in parts])
+    finally:
+        generator.train(training)
+
+
+def save_generator(
+    generator: nn.Module,
+    file: str | os.PathLike[str],
+    build: Callable[..., nn.Module] | None = None,
+    **arguments: Any,
+) -> None:
+    """Write a generator, and what it was made with, to a file that is not pickled.
+
+    The same as :func:`graphkit.nn.save_encoder`: ``save_generator(game.generator, "g.safetensors",
+    size=28, width=32)``, and of an autoencoder made by name ``build=autoencoder, kind=...``.
+    """
+    save_encoder(generator, file, build, **arguments)
+
+
+def load_generator(
+    file: str | os.PathLike[str], build: Callable[..., nn.Module] | None = None
+) -> nn.Module:
+    """Make a generator of a file that :func:`save_generator` wrote, in evaluation mode.
+
+    Args:
+        file: where from.
+        build: what makes the module; may be left out for a
+            :class:`~graphkit.generative.image.dcgan.DCGANGenerator` and what
+            :func:`~graphkit.generative.autoencoder` makes.
+    """
+    return load_encoder(file, _KNOWN.get(made_by(file)) if build is None else build).eval()
