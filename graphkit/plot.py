@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from graphkit.graph import Graph
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 _INK, _SOFT = "#24292f", "#8c959f"
+_LINES = ("#0969da", "#bc4c00", "#1a7f37", "#8250df")
 _RIGHT, _WRONG = "#1a7f37", "#cf222e"
 
 
@@ -274,6 +276,58 @@ def _draw_pixels(axes: Axes, graph: Graph) -> None:
         linewidths=0.4, zorder=3,
     )  # fmt: skip
     axes.set(xlim=(-0.6, 7.6), ylim=(7.6, -0.6), aspect="equal")
+
+
+def images(file: Path, pictures: Tensor, *, columns: int = 10, side: int = 56) -> None:
+    """Pictures side by side, row by row, pixel by pixel.
+
+    Args:
+        file: Where the picture goes, as PNG.
+        pictures: ``[n, C, H, W]`` in [0, 1], of one or three channels; what lies outside is cut.
+        columns: In a row.
+        side: Pixels at least that a picture is wide, for which its own are repeated.
+    """
+    from PIL import Image
+
+    if pictures.dim() != 4 or pictures.size(1) not in (1, 3) or len(pictures) == 0:
+        raise ValueError(f"pictures: expected shape [n, 1 or 3, H, W], got {list(pictures.shape)}")
+    times, gap = max(1, -(-side // pictures.size(3))), 2
+    shown = pictures.detach().cpu().float().clamp(0, 1).mul(255).round().byte().numpy()
+    shown = shown.repeat(times, axis=2).repeat(times, axis=3)
+    count, channels, height, width = shown.shape
+    rows = -(-count // columns)
+    sheet = np.full(
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, dtype=np.uint8
+    )
+    for k, picture in enumerate(shown):
+        top = gap + k // columns * (height + gap)
+        left = gap + k % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = picture.transpose(1, 2, 0)
+    Image.fromarray(sheet.squeeze(2) if channels == 1 else sheet).save(file, format="PNG")
+
+
+def curves(
+    file: Path, lines: Mapping[str, Sequence[float]], *, title: str, subtitle: str, ylabel: str
+) -> None:
+    """One value of every epoch, for each of several names.
+
+    Args:
+        file: Where the picture goes.
+        lines: Values by name, the first of epoch 1.
+        title, subtitle: Above the picture.
+        ylabel: What the values are.
+    """
+    figure, axes = _sheet(7.2, 4.2, title, subtitle)
+    for (name, values), colour in zip(lines.items(), _LINES, strict=False):
+        epochs = range(1, len(values) + 1)
+        marker = "o" if len(values) == 1 else None  # a line of one point is none
+        axes.plot(epochs, values, color=colour, linewidth=1.8, label=name, marker=marker)
+    axes.set_xlabel("epoch", color=_INK)
+    axes.set_ylabel(ylabel, color=_INK)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, labelcolor=_INK)
+    figure.savefig(file, dpi=150)
 
 
 def _sheet(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import platform
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -208,3 +210,34 @@ def engine() -> str:
     from graphkit.engine.ops import kernels_wanted
 
     return "kernels" if kernels_wanted() else "reference"
+
+
+def page(
+    file: Path, title: str, parts: Sequence[tuple[str, str | Path | Mapping[str, Any]]]
+) -> None:
+    """A web page of its own, with its pictures inside: headings, and below each a sentence, a
+    table of names and values, or a picture."""
+    body = [f"<h1>{html.escape(title)}</h1>"]
+    for heading, content in parts:
+        body.append(f"<h2>{html.escape(heading)}</h2>")
+        if isinstance(content, Path):
+            data = base64.b64encode(content.read_bytes()).decode()
+            body.append(f'<img src="data:image/png;base64,{data}" alt="{html.escape(heading)}">')
+        elif isinstance(content, str):
+            body.append(f"<p>{html.escape(content)}</p>")
+        else:
+            rows = (
+                f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
+                for name, value in content.items()
+            )
+            body.append(f"<table>{''.join(rows)}</table>")
+    style = (
+        "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;"
+        "color:#24292f}img{max-width:100%}th{text-align:left;font-weight:normal;color:#57606a;"
+        "padding-right:2em}"
+    )
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{style}</style>'
+    file.write_text(
+        f"<!doctype html><html><head>{head}</head><body>{''.join(body)}</body></html>\n",
+        encoding="utf-8",
+    )

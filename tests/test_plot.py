@@ -66,3 +66,36 @@ def test_names_of_other_graphs(monkeypatch, tmp_path):
 
     graph = from_networkx(nx.cycle_graph(["x", "y", "z"]))
     assert sorted(names(drawn(monkeypatch, tmp_path, graph))) == ["x", "y", "z"]
+
+
+def test_pictures_side_by_side(tmp_path):
+    from PIL import Image
+
+    pictures = torch.zeros(3, 1, 2, 2)
+    pictures[1] = 1
+    pictures[2, 0, 0, 1] = 0.5
+    plot.images(tmp_path / "grid", pictures, columns=2, side=4)
+    found = np.asarray(Image.open(tmp_path / "grid"))
+    assert found.shape == (14, 14)  # two of 4 pixels a side, and gaps of 2
+    assert (found[2:6, 2:6] == 0).all()
+    assert (found[2:6, 8:12] == 255).all()
+    assert found[8:12, 2:6].tolist() == [[0, 0, 128, 128]] * 2 + [[0, 0, 0, 0]] * 2
+    assert (found[8:12, 8:12] == 255).all()  # none
+    plot.images(tmp_path / "colour", torch.tensor([2.0, -1.0, 0.2]).view(1, 3, 1, 1), side=1)
+    assert np.asarray(Image.open(tmp_path / "colour"))[2, 2].tolist() == [255, 0, 51]
+    with pytest.raises(ValueError, match=r"pictures: expected shape \[n, 1 or 3, H, W\], got \[2"):
+        plot.images(tmp_path / "no", torch.zeros(2, 2, 4, 4))
+    assert not (tmp_path / "no").exists()
+
+
+def test_curves_have_a_point_for_every_epoch(monkeypatch, tmp_path):
+    sheets = []
+    sheet = plot._sheet
+    monkeypatch.setattr(plot, "_sheet", lambda *args: sheets.append(sheet(*args)) or sheets[-1])
+    lines = {"one": [3.0, 2.0, 1.0], "other": [1.0, 1.5, 2.5]}
+    plot.curves(tmp_path / "loss.png", lines, title="Loss", subtitle="of two", ylabel="loss")
+    drawn = sheets[0][1].lines
+    assert [line.get_label() for line in drawn] == ["one", "other"]
+    assert [list(line.get_xdata()) for line in drawn] == [[1, 2, 3]] * 2
+    assert list(drawn[1].get_ydata()) == lines["other"]
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")

@@ -7,10 +7,30 @@ from typing import Annotated
 import typer
 
 import graphkit
-from graphkit.cli import datasets, demo, explain_plan, info, run
+from graphkit.cli import (
+    anomaly,
+    datasets,
+    demo,
+    explain_plan,
+    fit_autoencoder,
+    fit_gan,
+    generate,
+    info,
+    run,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (run.run, datasets.datasets, explain_plan.explain_plan, demo.demo, info.info):
+for command in (
+    run.run,
+    datasets.datasets,
+    explain_plan.explain_plan,
+    fit_autoencoder.fit_autoencoder,
+    fit_gan.fit_gan,
+    generate.generate,
+    anomaly.anomaly,
+    demo.demo,
+    info.info,
+):
     app.command()(command)
 
 

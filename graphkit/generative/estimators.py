@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
+from sklearn.covariance import EmpiricalCovariance
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
@@ -22,9 +23,19 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
     r"""An autoencoder of vectors, with scikit-learn's methods.
 
     Features should be on one scale: put a ``StandardScaler`` before it, or a ``MinMaxScaler`` where
-    the loss is "bce". `transform` gives codes, `inverse_transform` samples of codes. The score of
-    a sample is minus its reconstruction error, and `predict` calls -1 (an anomaly) what scores
-    below `offset_`, as the share `contamination` of the training samples does.
+    the loss is "bce". `transform` gives codes, `inverse_transform` samples of codes.
+
+    A sample is strange if it is badly reconstructed, or if its code lies far from the others: what
+    stands out along the very directions that the code keeps is reconstructed well. So its score is
+    minus the sum of both,
+
+    .. math::
+        \frac{\ell(x)}{\sigma_\ell}
+            + \frac{\sqrt{(h(x) - \mu)^\top \Sigma^{-1} (h(x) - \mu)}}{\sigma_D}
+
+    (Denouden et al. 2018, eq. 2), each divided by its deviation over the training samples, whose
+    codes have mean :math:`\mu` and covariance :math:`\Sigma`. `predict` calls -1 (an anomaly) what
+    scores below `offset_`, as the share `contamination` of the training samples does.
 
     Args:
         kind: one of :data:`~graphkit.generative.KINDS`, but of vectors. A "stacked" one is trained
@@ -35,11 +46,14 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
         loss: "mse", "l1" or "bce".
         weight: of the kind's penalty, if not its own.
         epochs, batch_size, lr: of training with Adam.
+        score_by: "both", or "error" for the first term alone, undivided.
         contamination: share of the training samples that count as anomalies.
         random_state: one seed, one result.
 
     Attributes:
         model_: the :class:`~graphkit.generative.Autoencoder`.
+        codes_: mean and covariance of the training samples' codes.
+        deviations_: of both parts of the score, over the training samples.
         losses_: mean loss of every epoch.
         offset_: the score below which a sample is an anomaly.
     """
@@ -55,6 +69,7 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
         epochs: int = 50,
         batch_size: int = 64,
         lr: float = 1e-3,
+        score_by: str = "both",
         contamination: float = 0.1,
         random_state: Any = None,
     ) -> None:
@@ -67,6 +82,7 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.score_by = score_by
         self.contamination = contamination
         self.random_state = random_state
 
@@ -105,11 +121,9 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
             return self.model_.decode(code).numpy()
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Minus every sample's reconstruction error: the lower, the less like the training ones."""
+        """Every sample's score: the lower, the less like the training samples."""
         check_is_fitted(self)
-        x = self._checked(X)
-        with torch.no_grad():
-            return -self.model_.error(x).numpy()
+        return self._score(self._checked(X))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """`score_samples` less `offset_`: negative for anomalies."""
@@ -123,6 +137,19 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
     def _n_features_out(self) -> int:
         return self.code_
 
+    def _parts(self, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Reconstruction errors, and distances of codes from their mean."""
+        with torch.no_grad():
+            error = self.model_.error(x).numpy()
+            code = self.model_.encode(x).numpy()
+        return error, np.sqrt(self.codes_.mahalanobis(code))
+
+    def _score(self, x: Tensor) -> np.ndarray:
+        error, distance = self._parts(x)
+        if self.score_by == "error":
+            return -error
+        return -(error / self.deviations_[0] + distance / self.deviations_[1])
+
     def _checked(self, X: Any, reset: bool = False) -> Tensor:
         return torch.from_numpy(validate_data(self, X, reset=reset, dtype=np.float64, copy=True))
 
@@ -131,6 +158,8 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
             raise ValueError(
                 f"contamination: expected a share above 0, at most 0.5, got {self.contamination}"
             )
+        if self.score_by not in ("both", "error"):
+            raise ValueError(f"score_by: expected 'both' or 'error', got {self.score_by!r}")
         # A code as wide as the data is the most that makes sense of a narrow set.
         most = x.size(1) - (self.kind == "undercomplete")
         self.code_ = self.code if self.kind == "overcomplete" else max(1, min(self.code, most))
@@ -176,6 +205,8 @@ class AutoencoderEstimator(TransformerMixin, OutlierMixin, BaseEstimator):
             self._random = torch.get_rng_state()
         self.model_.double().eval()
         with torch.no_grad():
-            scores = -self.model_.error(x).numpy()
-        self.offset_ = float(np.quantile(scores, self.contamination))
+            self.codes_ = EmpiricalCovariance().fit(self.model_.encode(x).numpy())
+        # A part that is the same for all tells nothing, and is left as it is.
+        self.deviations_ = [float(part.std()) or 1.0 for part in self._parts(x)]
+        self.offset_ = float(np.quantile(self._score(x), self.contamination))
         return self

@@ -49,6 +49,32 @@ def test_samples_of_another_kind_are_told() -> None:
     assert (model.predict(usual) == -1).mean() == pytest.approx(0.1, abs=0.02)
 
 
+def test_the_score_is_error_and_distance_in_their_deviations() -> None:
+    x, _ = digits()
+    model = AutoencoderEstimator(code=3, epochs=3, random_state=0).fit(x)
+    code = model.transform(x)
+    error = ((model.inverse_transform(code) - x) ** 2).sum(axis=1)
+    centred = code - code.mean(axis=0)
+    inverse = np.linalg.inv(centred.T @ centred / len(x))
+    distance = np.sqrt(np.einsum("nk,kl,nl->n", centred, inverse, centred))
+    expected = -(error / error.std() + distance / distance.std())
+    np.testing.assert_allclose(model.score_samples(x), expected, rtol=1e-6)
+    errors = AutoencoderEstimator(code=3, epochs=3, score_by="error", random_state=0).fit(x)
+    np.testing.assert_allclose(errors.score_samples(x), -error, rtol=1e-6)
+
+
+def test_what_is_far_along_the_code_s_own_direction_is_strange() -> None:
+    """It is reconstructed well, and so the error alone finds nothing strange about it."""
+    random = np.random.default_rng(0)
+    along = np.outer(random.normal(size=400), [2.0, 2.0, 2.0, 2.0])
+    usual = along + 0.3 * random.normal(size=(400, 4))
+    far = np.outer([8.0, -8.0, 9.0], [2.0, 2.0, 2.0, 2.0])
+    x = np.concatenate([usual, far])
+    settings = {"kind": "undercomplete", "code": 1, "nodes": 16, "epochs": 60, "lr": 1e-2}
+    model = AutoencoderEstimator(**settings, random_state=0).fit(x)
+    assert set(np.argsort(model.score_samples(x))[:3]) == {400, 401, 402}
+
+
 def test_one_seed_one_result_and_the_caller_s_own_numbers_stay() -> None:
     import torch
 
@@ -67,7 +93,7 @@ def test_one_seed_one_result_and_the_caller_s_own_numbers_stay() -> None:
 
 def test_more_samples_may_come_later() -> None:
     x, _ = digits()
-    model = AutoencoderEstimator(code=8, lr=3e-3, random_state=0)
+    model = AutoencoderEstimator(code=8, lr=3e-3, score_by="error", random_state=0)
     errors = [-model.partial_fit(x).score_samples(x).mean() for _ in range(10)]
     assert errors[-1] < 0.8 * errors[0]
     assert len(model.losses_) == 10
@@ -81,5 +107,7 @@ def test_what_does_not_fit() -> None:
         model.inverse_transform(x)
     with pytest.raises(ValueError, match=r"contamination: expected a share above 0, at most 0\.5"):
         AutoencoderEstimator(contamination=0.6).fit(x)
+    with pytest.raises(ValueError, match="score_by: expected 'both' or 'error', got 'code'"):
+        AutoencoderEstimator(score_by="code").fit(x)
     with pytest.raises(ValueError, match=r"x: expected numbers in \[0, 1\] for a cross-entropy"):
         AutoencoderEstimator(loss="bce").fit(20 * x)
