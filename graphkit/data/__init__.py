@@ -10,6 +10,7 @@ from graphkit.data.features import normalize_features
 from graphkit.data.folder import data_folder
 from graphkit.data.graphml import load_graphml
 from graphkit.data.grid import grid_edges
+from graphkit.data.images import Images, load_images
 from graphkit.data.links import LinkSplit, split_edges, split_links
 from graphkit.data.load import Available, available, load
 from graphkit.data.negatives import UnlinkedPairs, UnlinkedTargets
@@ -32,6 +33,7 @@ __all__ = [
     "Batches",
     "DataError",
     "Dataset",
+    "Images",
     "LinkSplit",
     "Samples",
     "Split",
@@ -51,6 +53,7 @@ __all__ = [
     "load_csv",
     "load_edge_list",
     "load_graphml",
+    "load_images",
     "load_smiles_csv",
     "longest_path",
     "normalize_features",

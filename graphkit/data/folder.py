@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -25,3 +26,16 @@ def cache_folder() -> Path:
     else:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "graphkit"
+
+
+def places(folder: Path | str | None) -> Iterator[Path]:
+    """Where raw files are looked for, each folder once."""
+    first = data_folder() if folder is None else Path(folder).expanduser()
+    yield from dict.fromkeys((first, data_folder(), cache_folder()))
+
+
+def writable_folder() -> Path:
+    """Where to download to."""
+    given = data_folder()
+    there = next(folder for folder in (given, *given.absolute().parents) if folder.exists())
+    return given if os.access(there, os.W_OK) else cache_folder()

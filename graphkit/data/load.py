@@ -7,9 +7,8 @@ checks them against the card, calls the family's `read` and checks what came out
 
 from __future__ import annotations
 
-import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from http.client import HTTPException
@@ -40,7 +39,7 @@ from graphkit.data.cards import Card, all_cards
 from graphkit.data.dataset import Dataset
 from graphkit.data.download import fetch
 from graphkit.data.family import DataError, Family, RawFile
-from graphkit.data.folder import cache_folder, data_folder
+from graphkit.data.folder import places, writable_folder
 from graphkit.data.verify import check_contents, check_files, check_parts
 
 FAMILIES: tuple[Family, ...] = (
@@ -155,7 +154,7 @@ def available(folder: Path | str | None = None) -> list[Available]:
 def _state(files: Sequence[RawFile], card: Card, folder: Path | str | None) -> State:
     if not files:
         return "bundled"
-    if any(not _lacking(files, card.files, place) for place in _places(folder)):
+    if any(not _lacking(files, card.files, place) for place in places(folder)):
         return "at hand"
     return "download" if all(file.url for file in files) else "missing"
 
@@ -166,14 +165,14 @@ def _provide(
     """The folder that has the raw files; they are downloaded if none has."""
     files = family.files(name)
     listed = card.files if card else {}
-    places = list(_places(folder))
+    tried = list(places(folder))
     if not files:
-        return places[0]
-    for place in places:
+        return tried[0]
+    for place in tried:
         if not _lacking(files, listed, place):
             return place
-    lacking = _lacking(files, listed, places[0])
-    sought = f"{name}: not at hand: {places[0]} has no {lacking[0].path}"
+    lacking = _lacking(files, listed, tried[0])
+    sought = f"{name}: not at hand: {tried[0]} has no {lacking[0].path}"
     if len(lacking) > 1:
         sought += f" and lacks {len(lacking) - 1} more of its files"
     bundled = [each for family in FAMILIES for each in family.names if not family.files(each)]
@@ -182,7 +181,7 @@ def _provide(
         raise DataError(f"{sought}; it cannot be downloaded. {advice}")
     if not download:
         raise DataError(f"{sought}; downloading was not asked for. {advice}")
-    target = _writable_folder()
+    target = writable_folder()
     # The card's checksums are of another container where it knows the content as well.
     expected = {} if card is not None and card.content else listed
     try:
@@ -210,16 +209,3 @@ def _lacking(files: Sequence[RawFile], listed: Mapping[str, str], place: Path) -
         for file in files
         if (file.required or file.path in listed) and not (place / file.path).is_file()
     ]
-
-
-def _places(folder: Path | str | None) -> Iterator[Path]:
-    """Where raw files are looked for, each folder once."""
-    first = data_folder() if folder is None else Path(folder).expanduser()
-    yield from dict.fromkeys((first, data_folder(), cache_folder()))
-
-
-def _writable_folder() -> Path:
-    """Where to download to."""
-    given = data_folder()
-    there = next(folder for folder in (given, *given.absolute().parents) if folder.exists())
-    return given if os.access(there, os.W_OK) else cache_folder()

@@ -65,7 +65,7 @@ class World:
         (self.server / "edges.txt").write_text(TEXT)
         monkeypatch.setenv("GRAPHKIT_DATA", str(self.given))
         monkeypatch.setenv("no_proxy", "127.0.0.1")
-        monkeypatch.setattr(loader, "cache_folder", lambda: self.cache)
+        monkeypatch.setattr("graphkit.data.folder.cache_folder", lambda: self.cache)
         self.serve([RawFile(FILE, (self.server / "edges.txt").as_uri())])
         self.describe(self.card)
 
