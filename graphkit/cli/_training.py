@@ -99,7 +99,7 @@ def show(console: Console, title: str, results: dict[str, Any]) -> None:
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE, show_header=False, title_style="bold")
+    table = Table(title=title, box=box.SIMPLE, show_header=False, title_style="bold", min_width=48)
     for name, value in results.items():
         table.add_row(
             name.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -40,10 +40,12 @@ def draw(
         return (z,)
     if labels is None:
         return z, torch.randint(0, classes, (count,), device=given.device)
-    labels = torch.as_tensor(labels, device=given.device).expand(count)
+    labels = torch.as_tensor(labels, device=given.device)
     if labels.is_floating_point() or not bool(((labels >= 0) & (labels < classes)).all()):
-        raise ValueError(f"labels: expected integers from 0 to {classes - 1}, got {labels}")
-    return z, labels
+        raise ValueError(
+            f"labels: expected integers from 0 to {classes - 1}, got {labels.unique().tolist()}"
+        )
+    return z, labels.expand(count)
 
 
 @torch.no_grad()
