@@ -3,7 +3,8 @@
     python benchmarks/graph_autoencoders.py [cora citeseer pubmed] [--seeds 10] [--csv FILE]
 
 Protocol of Kipf & Welling 2016: 85/5/10 % of the links for training, validation and test, as many
-pairs without a link beside them; features as they are; two graph convolutions without bias, 32 and
+pairs without a link beside them; all entries of A + I are reconstructed, the links of the training
+part and every node's with itself; features as they are; two graph convolutions without bias, 32 and
 16 wide; Adam, 0.01, 200 epochs. The epoch with the best validation AUC is tested, once. The
 adversaries (Pan et al. 2018) see codes through layers of 64 and 16, and learn at 0.001. Every seed
 has a split of its own.
@@ -28,7 +29,7 @@ from graphkit import Graph
 from graphkit.data import load
 from graphkit.data.links import LinkSplit, split_links
 from graphkit.generative import Autoencoder, CodeAdversary, train_discriminator, train_generator
-from graphkit.generative.graph import Links, gae, vgae
+from graphkit.generative.graph import Links, both_ways, gae, vgae
 from graphkit.metrics import average_precision, roc_auc
 from graphkit.nn import GCNConv
 
@@ -43,6 +44,9 @@ PUBLISHED = {
     ("cora", "arga"): (92.4, 93.2),
     ("citeseer", "arga"): (91.9, 93.0),
     ("pubmed", "arga"): (96.8, 97.1),
+    ("cora", "arvga"): (92.4, 92.6),
+    ("citeseer", "arvga"): (92.4, 93.0),
+    ("pubmed", "arvga"): (96.5, 96.8),
 }
 HIDDEN, CODE, EPOCHS = 32, 16, 200
 
@@ -103,10 +107,11 @@ def run(kind: str, graph: Graph, seed: int) -> tuple[float, float]:
             optimizer.step()
 
     generator = torch.Generator().manual_seed(seed)
+    positive = both_ways(split.train, nodes)
     best, state = -1.0, copy.deepcopy(model.state_dict())
     for _ in range(EPOCHS):
         model.train()
-        step(Links(split.train, split.unlinked.draw(split.train.size(1), generator)))
+        step(Links(positive, split.unlinked.draw(positive.size(1), generator)))
         auc, _ = scores(model, x, split, "val")
         if auc > best:
             best, state = auc, copy.deepcopy(model.state_dict())

@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import statistics
 import sys
 import warnings
 from pathlib import Path
@@ -77,6 +78,9 @@ def write_tables() -> None:
         "anomalies": "dataset detector roc_auc roc_auc_deviation ap seeds seconds",
         "graph_autoencoders": "dataset model auc auc_deviation auc_published ap ap_deviation "
         "ap_published seeds",
+        "digits_vae": "model seed nll published draws epochs seconds",
+        "image_gans": "task system metric value deviation runs steps seconds",
+        "uses": "use system setting metric mean deviation runs seconds",
         "sampling": "system threads seconds_median edges_per_batch times_base peak_mb",
     }
     for name, wanted in columns.items():
@@ -86,6 +90,28 @@ def write_tables() -> None:
             table = csv.DictWriter(file, wanted.split(), extrasaction="ignore")
             table.writerow({column: column.replace("_", " ") for column in wanted.split()})
             table.writerows(rows)
+
+
+def write_gans() -> None:
+    """Of the players' figures with every seed, means and deviations."""
+    here = Path(__file__).parent
+    with open(here.parent / "benchmarks/results/digits_gan.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    figures = ("frechet_distance", "precision", "recall", "class_entropy", "seconds")
+    games = dict.fromkeys((row["players"], row["objective"]) for row in rows)
+    with open(here / "_tables/digits_gan.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(
+            ["players", "objective", "seeds", *(name.replace("_", " ") for name in figures)]
+        )
+        for game in games:
+            of = [row for row in rows if (row["players"], row["objective"]) == game]
+            cells = []
+            for name in figures:
+                values = [float(row[name]) for row in of]
+                spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
+                cells.append(f"{statistics.fmean(values):.3g}{spread}")
+            table.writerow([*game, len(of), *cells])
 
 
 def write_datasets() -> None:
@@ -130,6 +156,7 @@ def plain(text: str) -> str:
 
 
 write_tables()
+write_gans()
 write_datasets()
 write_recipes()
 write_speed()

@@ -59,7 +59,6 @@ def embedding(
         title, subtitle: Above the picture.
     """
     from matplotlib import colormaps
-    from matplotlib.patheffects import withStroke
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
@@ -68,17 +67,40 @@ def embedding(
         tsne = TSNE(2, init="pca", perplexity=perplexity, random_state=0)
         place = tsne.fit_transform(features)
     figure, axes = _sheet(7.5, 7.2, title, subtitle)
-    colours = colormaps["tab10"](classes)
-    axes.scatter(*place.T, c=colours, s=14, linewidths=0, alpha=0.75)
+    _scatter(axes, place, classes)
     axes.scatter(
         *place[wrong].T,
-        c=colours[wrong],
+        c=colormaps["tab10"](classes[wrong]),
         s=34,
         edgecolors=_INK,
         linewidths=1.1,
     )
     label = f"predicted wrongly ({int(wrong.sum())})"
     axes.scatter([], [], c="white", s=34, edgecolors=_INK, linewidths=1.1, label=label)
+    axes.legend(loc="lower right", frameon=False, labelcolor=_INK)
+    figure.savefig(file, dpi=150)
+
+
+def points(file: Path, place: Array, classes: Array, *, title: str, subtitle: str) -> None:
+    """Points in the plane, coloured by class.
+
+    Args:
+        file: Where the picture goes.
+        place: ``[n, 2]``.
+        classes: ``[n]`` numbers from 0 to 9.
+        title, subtitle: Above the picture.
+    """
+    figure, axes = _sheet(7.5, 7.2, title, subtitle)
+    _scatter(axes, place, classes)
+    figure.savefig(file, dpi=150)
+
+
+def _scatter(axes: Axes, place: Array, classes: Array) -> None:
+    """Points by class, and each class's name in its middle."""
+    from matplotlib import colormaps
+    from matplotlib.patheffects import withStroke
+
+    axes.scatter(*place.T, c=colormaps["tab10"](classes), s=14, linewidths=0, alpha=0.75)
     for label in np.unique(classes):
         x, y = np.median(place[classes == label], axis=0)
         outline = [withStroke(linewidth=4, foreground="white")]
@@ -88,8 +110,6 @@ def embedding(
         )  # fmt: skip
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
-    axes.legend(loc="lower right", frameon=False, labelcolor=_INK)
-    figure.savefig(file, dpi=150)
 
 
 def roc(

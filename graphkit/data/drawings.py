@@ -94,10 +94,10 @@ def draw_things(aspects: Tensor, digits: Tensor, labels: Tensor) -> Tensor:
 def _mask(thing: int, digits: Tensor, labels: Tensor) -> Tensor:
     """``[H, W]``"""
     if thing < len(_DIGITS):
-        members = (labels == thing).nonzero()
+        members = (labels == thing).nonzero()[:, 0]
         if not len(members):
             raise ValueError(f"digits: expected images of {_DIGITS[thing]}, got none")
-        return digits[members[torch.randint(len(members), ())].item()]
+        return digits[members[int(torch.randint(len(members), ()))]]
     down, right = (torch.linspace(-1, 1, side) for side in digits.shape[1:])
     down, right = down[:, None], right[None]
     shape = ASPECTS["thing"][thing]
@@ -231,14 +231,14 @@ def draw_persons(poses: Tensor, looks: Looks, size: int = 64) -> tuple[Tensor, T
             f"poses: expected shape [{len(looks.build)}, {len(JOINTS)}, 2], one for every look, "
             f"got {list(poses.shape)}"
         )
-    skin, hair, shirt, pattern, trousers, shoes, *background = looks.colours[
-        ..., None, None
-    ].unbind(dim=1)
+    skin, hair, shirt, pattern, trousers, shoes, one, other = looks.colours[..., None, None].unbind(
+        dim=1
+    )
     at = _pixels(size) - 0.5
     along = (
         at[..., 0] * looks.turn.cos()[:, None, None] + at[..., 1] * looks.turn.sin()[:, None, None]
     )
-    picture = torch.lerp(*background, (along + 0.5).clamp(0, 1)[:, None])
+    picture = torch.lerp(one, other, (along + 0.5).clamp(0, 1)[:, None])
     person = torch.zeros(len(poses), 1, size, size)
 
     def put(limb: _Limb, colour: Tensor) -> None:

@@ -28,6 +28,21 @@ class Links(NamedTuple):
     """``[2, Q]``"""
 
 
+def both_ways(pairs: Tensor, num_nodes: int) -> Tensor:
+    """Links in both directions, and every node with itself: all entries of :math:`A + I`, which is
+    what Kipf & Welling's code reconstructs.
+
+    Args:
+        pairs: ``[2, P]``, every link once.
+        num_nodes: N.
+
+    Returns:
+        ``[2, 2 P + N]``.
+    """
+    loops = torch.arange(num_nodes, device=pairs.device).expand(2, -1)
+    return torch.cat([pairs, pairs.flip(0), loops], dim=1)
+
+
 class InnerProduct(nn.Module):
     r"""The logit of a link is :math:`z_i^\top z_j` (Kipf & Welling 2016, eq. 2).
 
@@ -72,9 +87,9 @@ def link_error(scores: Scores, links: Links) -> Tensor:
     r"""Mean cross-entropy of the links plus that of the other pairs,
     :math:`-\tfrac1P \sum \log \sigma(s_{ij}) - \tfrac1Q \sum \log(1 - \sigma(s_{ij}))`.
 
-    Weighing both kinds alike is what Kipf & Welling's weight does to the sum over all N² pairs,
-    among which they count every node with itself as a link; as many negatives are drawn as there
-    are links, so no matrix of N x N is made.
+    Weighing both kinds alike is what Kipf & Welling's weight does to the sum over all N² pairs. Of
+    those without a link as many are drawn as there are links, so no matrix of N x N is made;
+    :func:`both_ways` gives the links as they count them.
     """
     for name, pairs in zip(Links._fields, links, strict=True):
         if pairs.dim() != 2 or pairs.size(0) != 2 or pairs.dtype != torch.int64:
