@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
+from graphkit._extras import require
+from graphkit.convert.molecules import read_molecule
 from graphkit.graph import Graph
 
 if TYPE_CHECKING:
@@ -47,7 +49,13 @@ class Roc(NamedTuple):
 
 
 def embedding(
-    file: Path, features: Array, classes: Array, wrong: Array, *, title: str, subtitle: str
+    file: Path,
+    features: Array,
+    classes: Array,
+    wrong: Array | None = None,
+    *,
+    title: str,
+    subtitle: str,
 ) -> None:
     """Features in two dimensions by t-SNE, coloured by class.
 
@@ -55,7 +63,7 @@ def embedding(
         file: Where the picture goes.
         features: ``[n, d]``.
         classes: ``[n]`` numbers from 0 to 9.
-        wrong: ``[n]`` bool; these get a ring.
+        wrong: ``[n]`` bool; these get a ring, as predicted wrongly.
         title, subtitle: Above the picture.
     """
     from matplotlib import colormaps
@@ -68,16 +76,17 @@ def embedding(
         place = tsne.fit_transform(features)
     figure, axes = _sheet(7.5, 7.2, title, subtitle)
     _scatter(axes, place, classes)
-    axes.scatter(
-        *place[wrong].T,
-        c=colormaps["tab10"](classes[wrong]),
-        s=34,
-        edgecolors=_INK,
-        linewidths=1.1,
-    )
-    label = f"predicted wrongly ({int(wrong.sum())})"
-    axes.scatter([], [], c="white", s=34, edgecolors=_INK, linewidths=1.1, label=label)
-    axes.legend(loc="lower right", frameon=False, labelcolor=_INK)
+    if wrong is not None:
+        axes.scatter(
+            *place[wrong].T,
+            c=colormaps["tab10"](classes[wrong]),
+            s=34,
+            edgecolors=_INK,
+            linewidths=1.1,
+        )
+        label = f"predicted wrongly ({int(wrong.sum())})"
+        axes.scatter([], [], c="white", s=34, edgecolors=_INK, linewidths=1.1, label=label)
+        axes.legend(loc="lower right", frameon=False, labelcolor=_INK)
     figure.savefig(file, dpi=150)
 
 
@@ -324,6 +333,35 @@ def images(file: Path, pictures: Tensor, *, columns: int = 10, side: int = 56) -
         left = gap + k % columns * (width + gap)
         sheet[top : top + height, left : left + width] = picture.transpose(1, 2, 0)
     Image.fromarray(sheet.squeeze(2) if channels == 1 else sheet).save(file, format="PNG")
+
+
+def molecules(
+    file: Path, smiles: Sequence[str], captions: Sequence[str], *, columns: int = 4, side: int = 240
+) -> None:
+    """Molecules side by side, row by row, by rdkit.
+
+    Args:
+        file: Where the picture goes, as PNG, or as SVG if its name ends so.
+        smiles: The molecules.
+        captions: Below each.
+        columns: In a row.
+        side: Pixels that each is wide and high.
+    """
+    if len(smiles) == 0 or len(smiles) != len(captions):
+        raise ValueError(
+            f"captions: expected one for each of {len(smiles)} molecules, one at least, "
+            f"got {len(captions)}"
+        )
+    draw = require("rdkit.Chem.Draw.rdMolDraw2D", extra="mol", what="drawing molecules")
+    columns = min(columns, len(smiles))
+    rows = -(-len(smiles) // columns)
+    vectors = Path(file).suffix == ".svg"
+    canvas = draw.MolDraw2DSVG if vectors else draw.MolDraw2DCairo
+    sheet = canvas(columns * side, rows * side, side, side)
+    sheet.DrawMolecules([read_molecule(one) for one in smiles], legends=list(captions))
+    sheet.FinishDrawing()
+    drawn = sheet.GetDrawingText()
+    Path(file).write_bytes(drawn.encode() if vectors else drawn)
 
 
 def curves(

@@ -116,6 +116,17 @@ def outcome_table(outcome: Outcome) -> Table:
         "–" if about is None else _spread(about.value, about.deviation, 2),
         "" if seconds is None else f"{seconds:.3g}",
     )
+    for name, values in outcome.further.items():
+        spread = statistics.stdev(values) if len(values) > 1 else None
+        known = outcome.published_further.get(name)
+        out.add_row(
+            "",
+            "",
+            f"{name} {outcome.unit}".strip(),
+            _spread(statistics.fmean(values), spread, digits),
+            "–" if known is None else _spread(known.value, known.deviation, 2),
+            "",
+        )
     return out
 
 

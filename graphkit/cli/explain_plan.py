@@ -32,10 +32,10 @@ def explain_plan(
     with plain_errors(), aside.status("Loading"):
         from graphkit import data
         from graphkit.engine import plan
-        from graphkit.experiment import Experiment, recipe_of
+        from graphkit.experiment import experiment_of, recipe_of
 
         recipe_of(model)
-        experiment = Experiment(data.load(dataset), model, settings=_settings(set_ or []))
+        experiment = experiment_of(data.load(dataset), model, settings=_settings(set_ or []))
         graph = experiment.dataset.graphs[0]
         told = plan.explain(experiment.build(0).encoder, graph)
     rows = [line.partition(": ") for line in told.splitlines()]

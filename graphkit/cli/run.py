@@ -29,7 +29,7 @@ def run(
         str,
         typer.Argument(
             help="gcn, sage, gat, gatv2, gin, gine, pna, cheb, sgc, appnp, gcn2, graphconv, "
-            "gatedgcn, gps or mlp."
+            "gatedgcn, gps or mlp; of links gae, vgae, arga, arvga or maskgae, too."
         ),
     ],
     task: Annotated[
@@ -97,7 +97,7 @@ def run(
     with plain_errors():
         with aside.status("Loading"):
             from graphkit import report, runtime
-            from graphkit.experiment import PROTOCOLS
+            from graphkit.experiment import PROTOCOLS, experiment_of, recipe_of
 
             runtime.keep_memory()
             report.engine()  # a wrong GRAPHKIT_ENGINE is said now
@@ -107,13 +107,11 @@ def run(
                 "settings": _settings(set_ or []),
                 "device": _device(device),
             }
-            kind = _choice("protocol", protocol, PROTOCOLS)
+            _choice("protocol", protocol, PROTOCOLS)
             short = _choice("--precision", precision, {"float32": False, "bfloat16": True})
-            from graphkit.experiment import recipe_of
-
             recipe_of(model)  # before a data set is downloaded for nothing
             data = _load(dataset, csv_folder, graphml, smiles)
-            experiment: Experiment = kind(data, model, **options)
+            experiment: Experiment = experiment_of(data, model, protocol, **options)
         keep = _Keep(out)
         import torch
 

@@ -74,15 +74,22 @@ class Recipe:
         return found
 
     @property
+    def is_autoencoder(self) -> bool:
+        """Whether it reconstructs links, and has an encoder of any other recipe's name."""
+        return "encoder" in self.layers.get("settings", {})
+
+    @property
     def grid(self) -> dict[str, list[Any]]:
         """The settings that the fair protocol chooses among, and their values."""
         return self.layers.get("grid", {}) or _read("common")["grid"]
 
-    def published(self, dataset: str, level: Level, protocol: str) -> Published | None:
-        """What was published for a data set under a protocol."""
+    def published(
+        self, dataset: str, level: Level, protocol: str, further: str | None = None
+    ) -> Published | None:
+        """What was published for a data set under a protocol, of its metric or of a further one."""
         for row in self.layers.get("published", []):
             same = (row["dataset"], row.get("level", "node"), row.get("protocol", "split"))
-            if same == (dataset, level, protocol):
+            if (*same, row.get("further")) == (dataset, level, protocol, further):
                 return Published(row["value"], row["source"], row.get("deviation"))
         return None
 

@@ -31,6 +31,7 @@ class Outcome:
             that validation selected. "gin", "fair": see `graphkit.experiment.folds`.
         seeds, values: The seeds that were finished, and the test score of each.
         complete: Whether all that were asked for were finished.
+        further: Other metrics' test scores, of every seed, and what was published of them.
     """
 
     dataset: str
@@ -48,6 +49,8 @@ class Outcome:
     values: list[float] = field(default_factory=list)
     seconds_per_epoch: float | None = None
     complete: bool = False
+    further: dict[str, list[float]] = field(default_factory=dict)
+    published_further: dict[str, Published | None] = field(default_factory=dict)
 
     @property
     def mean(self) -> float:
@@ -67,6 +70,7 @@ class Trained:
     model: nn.Module
     fit: Fit
     score: float
+    further: dict[str, float] = field(default_factory=dict)
 
 
 class Experiment:
@@ -164,6 +168,8 @@ class Experiment:
                 outcome.seconds_per_epoch = statistics.fmean(seconds)
                 outcome.seeds.append(seed)
                 outcome.values.append(self.in_unit(done.score))
+                for name, score in done.further.items():
+                    outcome.further.setdefault(name, []).append(self.in_unit(score))
                 if on_seed is not None:
                     on_seed(done, outcome.values[-1])
         except KeyboardInterrupt:

@@ -1,5 +1,5 @@
 """How good predictions are, of classes, ranks, numbers, links and communities; and how good what
-is made: pictures, sounds, graphs."""
+is made: pictures, sounds, graphs, molecules."""
 
 from graphkit.metrics.audio import si_sdr
 from graphkit.metrics.classification import accuracy, f1, f1_macro
@@ -14,6 +14,18 @@ from graphkit.metrics.images import (
     precision_recall,
     psnr,
     ssim,
+)
+from graphkit.metrics.molecules import (
+    descriptor_distance,
+    internal_diversity,
+    log_p,
+    molecule_quality,
+    novelty,
+    penalized_log_p,
+    qed,
+    synthetic_accessibility,
+    uniqueness,
+    validity,
 )
 from graphkit.metrics.ranking import (
     average_precision,
@@ -31,6 +43,7 @@ __all__ = [
     "accuracy",
     "average_precision",
     "class_entropy",
+    "descriptor_distance",
     "edge_overlap",
     "f1",
     "f1_macro",
@@ -40,17 +53,26 @@ __all__ = [
     "hits_at",
     "image_quality",
     "inception_score",
+    "internal_diversity",
     "kernel_distance",
+    "log_p",
     "mae",
     "mean_reciprocal_rank",
     "modularity",
+    "molecule_quality",
     "normalized_mutual_information",
+    "novelty",
     "orbit_counts",
+    "penalized_log_p",
     "precision_recall",
     "psnr",
+    "qed",
     "recall_at",
     "rmse",
     "roc_auc",
     "si_sdr",
     "ssim",
+    "synthetic_accessibility",
+    "uniqueness",
+    "validity",
 ]

@@ -16,7 +16,7 @@ _ROWS = 1024  # nodes whose distances to all others are held at a time
 
 
 def graph_statistics(graph: Any) -> dict[str, float]:
-    r"""The statistics by which NetGAN's graphs are compared (Bojchevski et al. 2018, table 3).
+    r"""The statistics by which NetGAN's graphs are compared (Bojchevski et al. 2018, section 4).
 
     With degrees :math:`d_v`, n nodes and m edges:
 
@@ -80,7 +80,7 @@ def graph_statistics(graph: Any) -> dict[str, float]:
 
 
 def edge_overlap(a: Any, b: Any) -> float:
-    """The share of a's edges that b has, too (Bojchevski et al. 2018, section 4.1).
+    """The share of a's edges that b has, too (Bojchevski et al. 2018, section 3.2).
 
     Args:
         a, b: as for :func:`graph_statistics`, of the same nodes.

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphkit.data.images import check_images
+from graphkit.metrics._inputs import check_finite
+
 
 def psnr(estimate: Tensor, target: Tensor, peak: float = 1.0) -> Tensor:
-    r"""Peak ratio of signal to noise in dB, ``[B]``: :math:`10 \log_{10}(p^2 / \mathrm{MSE})`.
+    r"""Peak ratio of signal to noise in dB, ``[B]``: :math:`10 \log_{10}(p^2 / \mathrm{MSE})`,
+    infinite for equal pictures.
 
     Args:
         estimate, target: ``[B, ...]``, of one shape.
         peak: the brightest value there can be.
+
+    Raises:
+        TypeError: They hold whole numbers.
+        ValueError: Their shapes differ, or a number is not finite.
     """
     _same(estimate, target)
     error = (estimate - target).square().flatten(1).mean(dim=1)
@@ -34,6 +43,10 @@ def ssim(estimate: Tensor, target: Tensor, peak: float = 1.0) -> Tensor:
     Args:
         estimate, target: ``[B, C, H, W]``, at least 11 pixels a side.
         peak: the brightest value there can be.
+
+    Raises:
+        TypeError: They hold whole numbers.
+        ValueError: Their shapes differ, a side is shorter, or a number is not finite.
     """
     _same(estimate, target)
     if estimate.dim() != 4 or min(estimate.shape[2:]) < 11:
@@ -58,6 +71,10 @@ def ssim(estimate: Tensor, target: Tensor, peak: float = 1.0) -> Tensor:
 
 
 def _same(estimate: Tensor, target: Tensor) -> None:
+    for name, pictures in (("estimate", estimate), ("target", target)):
+        if not pictures.is_floating_point():
+            raise TypeError(f"{name}: expected floating-point numbers, got {pictures.dtype}")
+        check_finite(name, pictures)
     if estimate.shape != target.shape:
         raise ValueError(
             f"estimate: expected the target's shape {list(target.shape)}, "
@@ -81,6 +98,7 @@ def frechet_distance(real: Tensor, made: Tensor) -> float:
     Args:
         real, made: ``[n, d]`` and ``[m, d]``, two rows at least.
     """
+    _check_features(real, made)
     (mean, square), (other_mean, other) = _moments(real), _moments(made)
     values, vectors = torch.linalg.eigh(square)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
@@ -91,22 +109,42 @@ def frechet_distance(real: Tensor, made: Tensor) -> float:
 
 
 def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    _check_features(features)
     x = features.double()
     return x.mean(dim=0), torch.cov(x.T).view(x.size(1), x.size(1))
 
 
-def kernel_distance(real: Tensor, made: Tensor) -> float:
+def kernel_distance(
+    real: Tensor, made: Tensor, *, subset_size: int | None = None, subsets: int = 100
+) -> float:
     r"""Squared maximum mean discrepancy of two samples of features under the kernel
     :math:`(x^\top y / d + 1)^3`, the unbiased estimate (Bińkowski et al. 2018; KID, where the
     features are Inception's). It may be a little below 0.
 
     Args:
         real, made: ``[n, d]`` and ``[m, d]``, two rows at least.
+        subset_size: If given, the mean over random subsets of so many rows each, which large
+            samples of wide features need less time for. It estimates the same.
+        subsets: how many; ``torch.manual_seed`` fixes which.
     """
-    for features in (real, made):
-        _check_features(features)
-    x, y = real.double(), made.double()
+    _check_features(real, made)
+    if subset_size is None:
+        return _polynomial_mmd(real.double(), made.double()).item()
+    most = min(len(real), len(made))
+    if not 2 <= subset_size <= most:
+        raise ValueError(f"subset_size: expected 2 to {most}, got {subset_size}")
+    if subsets < 1:
+        raise ValueError(f"subsets: expected at least 1, got {subsets}")
+
+    def some(features: Tensor) -> Tensor:
+        rows = torch.randperm(len(features))[:subset_size]
+        return features[rows.to(features.device)].double()
+
+    return (
+        torch.stack([_polynomial_mmd(some(real), some(made)) for _ in range(subsets)]).mean().item()
+    )
+
+
+def _polynomial_mmd(x: Tensor, y: Tensor) -> Tensor:
     n, m = len(x), len(y)
 
     def total(a: Tensor, b: Tensor) -> Tensor:
@@ -117,7 +155,7 @@ def kernel_distance(real: Tensor, made: Tensor) -> float:
         return (a.square().sum(dim=1) / a.size(1) + 1).pow(3).sum()
 
     within = (total(x, x) - itself(x)) / (n * (n - 1)) + (total(y, y) - itself(y)) / (m * (m - 1))
-    return (within - 2 * total(x, y) / (n * m)).item()
+    return within - 2 * total(x, y) / (n * m)
 
 
 def inception_score(probabilities: Tensor) -> float:
@@ -129,10 +167,15 @@ def inception_score(probabilities: Tensor) -> float:
     Args:
         probabilities: ``[n, classes]``, rows that sum to 1.
     """
+    check_finite("probabilities", probabilities)
     p = probabilities.double()
-    if p.dim() != 2 or not torch.allclose(p.sum(dim=1), p.new_ones(len(p)), atol=1e-4):
+    if p.dim() != 2:
+        raise ValueError(f"probabilities: expected shape [n, classes], got {list(p.shape)}")
+    low, off = p.min().item(), (p.sum(dim=1) - 1).abs().max().item()
+    if low < 0 or off > 1e-4:
         raise ValueError(
-            f"probabilities: expected rows that sum to 1, got shape {list(probabilities.shape)}"
+            "probabilities: expected rows of at least 0 that sum to 1, "
+            f"got a lowest of {low:.4g} and sums up to {off:.4g} off"
         )
     divergence = (torch.special.xlogy(p, p) - torch.special.xlogy(p, p.mean(dim=0))).sum(dim=1)
     return divergence.mean().exp().item()
@@ -143,7 +186,13 @@ def class_entropy(labels: Tensor, classes: int) -> float:
 
     Args:
         labels: ``[n]`` from 0 to classes - 1.
+        classes: how many there are.
     """
+    if labels.dim() != 1 or len(labels) == 0:
+        raise ValueError(f"labels: expected shape [n], not empty, got {list(labels.shape)}")
+    low, high = (end.item() for end in labels.aminmax())
+    if low < 0 or high >= classes:
+        raise ValueError(f"labels: expected 0 to {classes - 1}, got {low} to {high}")
     share = labels.bincount(minlength=classes).double() / len(labels)
     return torch.special.entr(share).sum().item()
 
@@ -156,8 +205,7 @@ def precision_recall(real: Tensor, made: Tensor, k: int = 3) -> tuple[float, flo
     Args:
         real, made: features ``[n, d]`` and ``[m, d]``, more than k rows.
     """
-    for features in (real, made):
-        _check_features(features, more_than=k)
+    _check_features(real, made, more_than=k)
     x, y = real.double(), made.double()
     return _share_among(x, y, k), _share_among(y, x, k)
 
@@ -170,19 +218,23 @@ def _share_among(others: Tensor, samples: Tensor, k: int) -> float:
     return torch.stack(among).sum().item() / len(samples)
 
 
-def _check_features(features: Tensor, more_than: int = 1) -> None:
-    if features.dim() != 2 or len(features) <= more_than:
-        raise ValueError(
-            f"features: expected shape [n, d] with more than {more_than} rows, "
-            f"got {list(features.shape)}"
-        )
-    if not bool(features.isfinite().all()):
-        raise ValueError("features: expected finite numbers, got NaN or infinity")
+def _check_features(real: Tensor, made: Tensor, more_than: int = 1) -> None:
+    for name, features in (("real", real), ("made", made)):
+        if features.dim() != 2 or len(features) <= more_than:
+            raise ValueError(
+                f"{name}: expected features of shape [n, d] with more than {more_than} rows, "
+                f"got {list(features.shape)}"
+            )
+        check_finite(name, features)
+    if real.size(1) != made.size(1):
+        raise ValueError(f"made: expected {real.size(1)} features, as of real, got {made.size(1)}")
 
 
 class Features(Protocol):
     """A classifier of pictures that shows what it looks at, such as
     :class:`~graphkit.generative.image.classifier.Classifier`."""
+
+    training: bool
 
     def features(self, images: Tensor, /) -> Tensor: ...
     def __call__(self, images: Tensor, /) -> Tensor: ...
@@ -194,15 +246,22 @@ def image_quality(classifier: Features, real: Tensor, made: Tensor) -> dict[str,
 
     Args:
         classifier: in evaluation mode.
-        real, made: ``[n, C, H, W]``, as the classifier takes them.
+        real, made: ``[n, C, H, W]`` in [0, 1].
 
     Returns:
         `frechet_distance`, `kernel_distance`, `inception_score`, `precision`, `recall` and
         `class_entropy`.
-    """
 
-    def parts(of: Tensor, look: object) -> Tensor:
-        return torch.cat([look(part) for part in of.split(512)])  # type: ignore[operator]
+    Raises:
+        ValueError: The classifier is in training mode, or pictures are not in [0, 1].
+    """
+    if classifier.training:
+        raise ValueError("classifier: expected one in evaluation mode, got one in training mode")
+    check_images(real, name="real")
+    check_images(made, name="made")
+
+    def parts(of: Tensor, look: Callable[[Tensor], Tensor]) -> Tensor:
+        return torch.cat([look(part) for part in of.split(512)])
 
     of_real, of_made = parts(real, classifier.features), parts(made, classifier.features)
     logits = parts(made, classifier)

@@ -49,13 +49,18 @@ class LinkTask(Task):
     def head(self, channels: int) -> nn.Module:
         return EdgeHead()
 
+    def split_of(self, dataset: Dataset, seed: int) -> LinkSplit:
+        """The links of a run's parts: published ones, or drawn with the seed."""
+        split = dataset.further.get("links")
+        if split is None:
+            return split_links(dataset.graph, self.val, self.test, seed=seed)
+        return split
+
     def phases(
         self, dataset: Dataset, seed: int, *, supervised: float = 0.5, **settings: Any
     ) -> Phases:
         """`supervised` is the share of the training links that an epoch predicts."""
-        split = dataset.further.get("links")
-        if split is None:
-            split = split_links(dataset.graph, self.val, self.test, seed=seed)
+        split = self.split_of(dataset, seed)
         x = dataset.graph.x
         generator = torch.Generator().manual_seed(seed)
 

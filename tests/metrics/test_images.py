@@ -38,6 +38,13 @@ def test_psnr_and_ssim_are_scikit_image_s() -> None:
     assert ssim(target, target).tolist() == pytest.approx([1] * 3)
     with pytest.raises(ValueError, match="estimate: expected the target's shape"):
         psnr(estimate, target[:2])
+    assert psnr(target, target).tolist() == [math.inf] * 3
+    with pytest.raises(TypeError, match=r"estimate: expected floating-point numbers, got .*uint8"):
+        psnr((255 * estimate).byte(), (255 * target).byte())
+    target[1, 0, 3, 3] = math.nan
+    with pytest.raises(ValueError, match="target: expected finite numbers, got 1 NaN"):
+        ssim(estimate, target)
+    target = estimate
     with pytest.raises(ValueError, match="sides of at least 11"):
         ssim(estimate[..., :10], target[..., :10])
 
@@ -58,6 +65,8 @@ def test_frechet_distance_in_closed_form() -> None:
     # 25 of the means; (2 - 1)² + (3 - 4)² of the deviations.
     assert frechet_distance(one, other) == pytest.approx(27)
     assert frechet_distance(one, one) == pytest.approx(0, abs=1e-9)
+    line = torch.tensor([[0.0], [2.0]])  # variance 2, and 8 for twice it
+    assert frechet_distance(line, 2 * line + 1) == pytest.approx(4 + 2)
 
 
 def test_frechet_distance_of_covariances_that_do_not_commute() -> None:
@@ -75,6 +84,15 @@ def test_frechet_distance_of_covariances_that_do_not_commute() -> None:
     flat = torch.cat([one, torch.zeros(40, 3)], dim=1)  # singular covariances
     wide = torch.cat([other, torch.zeros(60, 3)], dim=1)
     assert frechet_distance(flat, wide) == pytest.approx(expected, rel=1e-6)
+    few = torch.randn(3, 5).double()  # of rank 2
+    s = np.cov(few.numpy().T)
+    means = (few.mean(0) - other.mean(0)).square().sum().item()
+    # Tr of the root of a product is the sum of the roots of its eigenvalues.
+    roots = np.sqrt(np.linalg.eigvals(s @ t).real.clip(min=0)).sum()
+    expected = means + np.trace(s) + np.trace(t) - 2 * roots
+    assert frechet_distance(few, other) == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="made: expected 5 features, as of real, got 3"):
+        frechet_distance(one, other[:, :3])
 
 
 def test_kernel_distance_by_a_double_loop() -> None:
@@ -89,6 +107,31 @@ def test_kernel_distance_by_a_double_loop() -> None:
     across = [k(a, b) for a in x for b in y]
     expected = np.mean(same) + np.mean(made) - 2 * np.mean(across)
     assert kernel_distance(x, y) == pytest.approx(expected)
+    # Subsets of all rows are the samples themselves.
+    assert kernel_distance(x, x + 1, subset_size=7, subsets=3) == pytest.approx(
+        kernel_distance(x, x + 1)
+    )
+
+
+def test_kernel_distance_over_subsets() -> None:
+    torch.manual_seed(0)
+    x, y = torch.randn(60, 3), torch.randn(50, 3) + 0.5
+    torch.manual_seed(1)
+    found = kernel_distance(x, y, subset_size=20, subsets=2)
+    torch.manual_seed(1)
+    assert kernel_distance(x, y, subset_size=20, subsets=2) == found
+    torch.manual_seed(1)
+    pairs = [(torch.randperm(60)[:20], torch.randperm(50)[:20]) for _ in range(2)]
+    expected = [kernel_distance(x[rows], y[others]) for rows, others in pairs]
+    assert found == pytest.approx(np.mean(expected))
+    # All of them estimate the same.
+    many = kernel_distance(x, y, subset_size=20, subsets=400)
+    assert many == pytest.approx(kernel_distance(x, y), rel=0.1)
+    for size in (1, 51):
+        with pytest.raises(ValueError, match=f"subset_size: expected 2 to 50, got {size}"):
+            kernel_distance(x, y, subset_size=size)
+    with pytest.raises(ValueError, match="subsets: expected at least 1, got 0"):
+        kernel_distance(x, y, subset_size=2, subsets=0)
 
 
 def test_the_score_of_sure_and_of_equal_answers() -> None:
@@ -99,14 +142,27 @@ def test_the_score_of_sure_and_of_equal_answers() -> None:
     terms = [q * math.log(q / m) for row in p.tolist() for q, m in zip(row, mean, strict=True)]
     expected = sum(terms) / 2
     assert inception_score(p) == pytest.approx(math.exp(expected))
-    with pytest.raises(ValueError, match="probabilities: expected rows that sum to 1"):
+    with pytest.raises(ValueError, match=r"probabilities: expected rows .* sums up to 1 off"):
         inception_score(torch.ones(2, 2))
+    with pytest.raises(ValueError, match=r"probabilities: expected rows .* a lowest of -1 and"):
+        inception_score(torch.tensor([[2.0, -1.0]]))
+    with pytest.raises(ValueError, match="probabilities: expected at least one value"):
+        inception_score(torch.ones(0, 2))
+    with pytest.raises(
+        ValueError, match=r"probabilities: expected shape \[n, classes\], got \[2\]"
+    ):
+        inception_score(torch.ones(2))
 
 
 def test_entropy_of_classes() -> None:
     assert class_entropy(torch.arange(10), 10) == pytest.approx(math.log(10))
     assert class_entropy(torch.zeros(5, dtype=torch.int64), 10) == 0
     assert class_entropy(torch.tensor([0, 0, 0, 1]), 3) == pytest.approx(0.562335, abs=1e-6)
+    with pytest.raises(ValueError, match=r"labels: expected shape \[n\], not empty, got \[0\]"):
+        class_entropy(torch.zeros(0, dtype=torch.int64), 3)
+    for labels, said in (([0, 3], "0 to 3"), ([-1, 2], "-1 to 2")):
+        with pytest.raises(ValueError, match=f"labels: expected 0 to 2, got {said}"):
+            class_entropy(torch.tensor(labels), 3)
 
 
 def test_precision_and_recall_on_a_line() -> None:
@@ -118,9 +174,9 @@ def test_precision_and_recall_on_a_line() -> None:
     assert recall == pytest.approx(5 / 6)
     one = torch.zeros(4, 1) + 1e-3 * torch.arange(4.0)[:, None]
     assert precision_recall(real, one, k=1) == (1.0, 1 / 6)  # collapsed to one sample
-    with pytest.raises(ValueError, match=r"features: expected .* with more than 3 rows"):
+    with pytest.raises(ValueError, match=r"made: expected features .* with more than 3 rows"):
         precision_recall(real, made[:3])
-    with pytest.raises(ValueError, match="features: expected finite numbers"):
+    with pytest.raises(ValueError, match="real: expected finite numbers"):
         precision_recall(real / 0, made)
 
 
@@ -141,3 +197,7 @@ def test_all_figures_at_once() -> None:
     assert (found["precision"], found["recall"]) == precision_recall(a, b)
     assert found["inception_score"] == pytest.approx(inception_score((50 * b).softmax(1)))
     assert found["class_entropy"] == pytest.approx(class_entropy(b.argmax(1), 3))
+    with pytest.raises(ValueError, match=r"made: expected numbers in \[0, 1\], got -"):
+        image_quality(Sums().eval(), real, 2 * made - 1)
+    with pytest.raises(ValueError, match="classifier: expected one in evaluation mode"):
+        image_quality(Sums(), real, made)

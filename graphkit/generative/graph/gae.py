@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.generative.autoencoder import Autoencoder, Gaussian
+from graphkit.data.links import LinkSplit
+from graphkit.generative.autoencoder import Autoencoder, Gaussian, perceptron
 from graphkit.generative.objectives import Reconstruction
 
 Scores = Callable[[Tensor], Tensor]
@@ -28,19 +29,27 @@ class Links(NamedTuple):
     """``[2, Q]``"""
 
 
-def both_ways(pairs: Tensor, num_nodes: int) -> Tensor:
-    """Links in both directions, and every node with itself: all entries of :math:`A + I`, which is
-    what Kipf & Welling's code reconstructs.
+def draw_links(split: LinkSplit, generator: torch.Generator) -> Links:
+    r"""What a step of training reconstructs, as Kipf & Welling's code counts it.
+
+    Their target is :math:`A + I` over all :math:`N^2` ordered pairs of nodes: a link of the
+    training part is positive in both directions, and so is every node with itself. Of the other
+    pairs as many are drawn, anew in every step, so that memory grows with the links and not with
+    :math:`N^2`.
+    Held-out links may be among them, as in the authors' code.
 
     Args:
-        pairs: ``[2, P]``, every link once.
-        num_nodes: N.
-
-    Returns:
-        ``[2, 2 P + N]``.
+        split: of the links; of a directed graph they count in their own direction alone.
+        generator: what the pairs without a link are drawn from.
     """
-    loops = torch.arange(num_nodes, device=pairs.device).expand(2, -1)
-    return torch.cat([pairs, pairs.flip(0), loops], dim=1)
+    graph = split.graph
+    itself = torch.arange(graph.num_nodes, device=graph.device).expand(2, -1)
+    positive = torch.cat([graph.edge_index, itself], dim=1)
+    negative = split.unlinked.draw(positive.size(1), generator)
+    if graph.is_undirected:  # (a, b) with a < b: which is the first is as likely as not
+        turned = torch.rand(negative.size(1), generator=generator) < 0.5
+        negative = torch.where(turned.to(graph.device), negative.flip(0), negative)
+    return Links(positive, negative)
 
 
 class InnerProduct(nn.Module):
@@ -79,6 +88,28 @@ class DistMult(nn.Module):
         return lambda pairs: (_rows(first, pairs[0]) * _rows(second, pairs[1])).sum(dim=-1)
 
 
+class MLPDecoder(nn.Module):
+    r"""The logit of a link is :math:`\mathrm{MLP}(z_i \odot z_j)`, of the entry-wise product of
+    both codes (Li et al. 2023).
+
+    It is the same in both directions.
+
+    Args:
+        channels: size of the code.
+        hidden: of the hidden layer.
+
+    Shapes:
+        as for :class:`InnerProduct`.
+    """
+
+    def __init__(self, channels: int, hidden: int = 32) -> None:
+        super().__init__()
+        self.layers = perceptron([channels, hidden, 1])
+
+    def forward(self, code: Tensor) -> Scores:
+        return lambda pairs: self.layers(_rows(code, pairs[0]) * _rows(code, pairs[1])).squeeze(-1)
+
+
 def _rows(code: Tensor, nodes: Tensor) -> Tensor:
     return code.index_select(0, nodes)
 
@@ -87,9 +118,12 @@ def link_error(scores: Scores, links: Links) -> Tensor:
     r"""Mean cross-entropy of the links plus that of the other pairs,
     :math:`-\tfrac1P \sum \log \sigma(s_{ij}) - \tfrac1Q \sum \log(1 - \sigma(s_{ij}))`.
 
-    Weighing both kinds alike is what Kipf & Welling's weight does to the sum over all N² pairs. Of
-    those without a link as many are drawn as there are links, so no matrix of N x N is made;
-    :func:`both_ways` gives the links as they count them.
+    Over all N² pairs it is twice the weighted cross-entropy of Kipf & Welling, if their weight of a
+    positive is the number of the others over that of the positives. Their code leaves the N pairs
+    of a node with itself out of that count. :func:`draw_links` draws the pairs of a step.
+
+    Raises:
+        ValueError: There are no pairs of a kind, or they are not ``[2, n]`` int64.
     """
     for name, pairs in zip(Links._fields, links, strict=True):
         if pairs.dim() != 2 or pairs.size(0) != 2 or pairs.dtype != torch.int64:
@@ -112,8 +146,13 @@ LINKS = Reconstruction(link_error, _probabilities, bounded=False)
 def gae(encoder: nn.Module, decoder: nn.Module | None = None) -> Autoencoder:
     """A graph autoencoder (Kipf & Welling 2016).
 
-    Train it on ``model.loss(x, graph, target=Links(...))``; ``model.encode(x, graph)`` are the
-    codes, and ``model.decode(codes)(pairs)`` the probabilities of links.
+    A step of training on the links of a :class:`~graphkit.data.LinkSplit`::
+
+        links = draw_links(split, generator)
+        model.loss(x, split.graph, target=links).backward()
+
+    ``model.encode(x, graph)`` are the codes, and ``model.decode(codes)(pairs)`` the probabilities
+    of links.
 
     Args:
         encoder: of ``(x, graph)``, gives a code for every node.

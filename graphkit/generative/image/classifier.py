@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.data import Images, Samples
+from graphkit.data.images import check_images
 from graphkit.train import fit
 
 
@@ -28,6 +29,7 @@ class Classifier(nn.Module):
         self, channels: int, size: int, classes: int, width: int = 32, hidden: int = 64
     ) -> None:
         super().__init__()
+        self.shape = (channels, size, size)
         side = size
         layers: list[nn.Module] = []
         for i, o in ((channels, width), (width, 2 * width), (2 * width, 2 * width)):
@@ -40,6 +42,12 @@ class Classifier(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """What the class is read off, ``[B, hidden]``."""
+        if images.shape[1:] != self.shape:
+            # Pictures a little larger or smaller have as many cells left after three convolutions.
+            raise ValueError(
+                f"images: expected shape [B, {', '.join(map(str, self.shape))}], "
+                f"got {list(images.shape)}"
+            )
         return self.layers(images)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -52,16 +60,25 @@ def train_classifier(
     """Train a classifier of a set's training pictures, of which a tenth selects the epoch.
 
     Raises:
-        ValueError: There are fewer than two classes.
+        ValueError: There are fewer than two classes, or pictures are not square or not in [0, 1].
     """
+    check_images(images.train)
     if len(images.classes) < 2 or len(images.train_labels.unique()) < 2:
         raise ValueError(
             f"images: expected at least two classes, got {len(images.train_labels.unique())}"
         )
-    _, channels, size, _ = images.train.shape
+    _, channels, size, width = images.train.shape
+    if width != size:
+        raise ValueError(
+            f"images: expected squares, got {width} x {size} pixels; load_images(..., size={size}) "
+            "makes them square"
+        )
     model = Classifier(channels, size, len(images.classes))
     order = torch.randperm(len(images.train))
-    held_out, train = order.tensor_split([max(1, len(order) // 10)])
+    count = max(1, len(order) // 10)
+    if (len(order) - count) % batch_size == 1:
+        count += 1  # batch norm needs two pictures where one pixel is left
+    held_out, train = order.tensor_split([count])
     x, y = images.train[held_out], images.train_labels[held_out]
 
     def accuracy() -> float:

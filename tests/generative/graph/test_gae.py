@@ -1,7 +1,10 @@
-"""Graph autoencoders on Cora, with layers of a user's own, and against a dense computation."""
+"""Graph autoencoders on Cora, with layers of a user's own, against a dense computation and PyG."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from graphkit import Graph
 from graphkit.data import load
 from graphkit.data.links import LinkSplit, split_links
 from graphkit.generative import Autoencoder, CodeAdversary, train_discriminator, train_generator
-from graphkit.generative.graph import DistMult, Links, gae, link_error, vgae
+from graphkit.generative.graph import DistMult, Links, MLPDecoder, draw_links, gae, link_error, vgae
 from graphkit.nn import GCNConv, MessagePassing
 
 
@@ -43,10 +46,6 @@ class Own(MessagePassing):
         return self.lin(torch.cat([x_j, x_j - x_i], dim=-1))
 
 
-def links(split: LinkSplit, generator: torch.Generator) -> Links:
-    return Links(split.train, split.unlinked.draw(split.train.size(1), generator))
-
-
 def auc(model: Autoencoder, x: Tensor, split: LinkSplit) -> float:
     model.eval()
     with torch.no_grad():
@@ -63,7 +62,7 @@ def train(model: Autoencoder, x: Tensor, split: LinkSplit, epochs: int) -> None:
     model.train()
     for _ in range(epochs):
         optimizer.zero_grad()
-        model.loss(x, split.graph, target=links(split, generator)).backward()
+        model.loss(x, split.graph, target=draw_links(split, generator)).backward()
         optimizer.step()
 
 
@@ -87,6 +86,25 @@ def test_cora_s_links_are_found(data_root: Path) -> None:
     assert auc(model, graph.x, split) > 0.88
 
 
+@pytest.mark.slow
+def test_the_example_finds_links_and_clusters_and_draws(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    command = [sys.executable, str(root / "docs/examples/graph_autoencoder.py"), "codes.png"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    link, clusters = done.stdout.splitlines()
+    assert float(link.split()[-1]) > 0.94
+    assert float(clusters.split("accuracy ")[1].split(",")[0]) > 0.7
+    assert (tmp_path / "codes.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("layer", [GCNConv, Own])
 @pytest.mark.parametrize("variational", [False, True])
 @pytest.mark.parametrize("adversary", [False, True])
@@ -105,7 +123,7 @@ def test_any_layer_codes_for_any_of_them(
         second = torch.optim.Adam(judge.parameters(), lr=0.001)
         generator = torch.Generator().manual_seed(0)
         for _ in range(60):
-            batch = graph.x, split.graph, links(split, generator)
+            batch = graph.x, split.graph, draw_links(split, generator)
             train_discriminator(game, batch, second)
             train_generator(game, batch, first)
     else:
@@ -113,25 +131,115 @@ def test_any_layer_codes_for_any_of_them(
     assert auc(model, graph.x, split) > 0.7
 
 
-def test_the_error_is_the_weighted_one_of_the_whole_matrix() -> None:
-    """If the negatives are all pairs that are not linked."""
-    graph = communities()
-    code = torch.randn(100, 3, dtype=torch.double)
-    dense = torch.zeros(100, 100, dtype=torch.double)
-    dense[graph.edge_index[0], graph.edge_index[1]] = 1
-    pairs = Links(dense.nonzero().t(), (dense == 0).nonzero().t())
+def dense(graph: Graph) -> Tensor:
+    found = torch.eye(graph.num_nodes, dtype=torch.double)
+    found[graph.edge_index[0], graph.edge_index[1]] = 1
+    return found
+
+
+def test_a_step_s_pairs_are_the_entries_of_the_matrix_with_its_diagonal() -> None:
+    split = split_links(communities(), 0.05, 0.15, seed=0)
+    wanted = dense(split.graph)
+    found = draw_links(split, torch.Generator().manual_seed(0))
+    counts = torch.zeros(100, 100, dtype=torch.double)
+    counts.index_put_(tuple(found.positive), torch.ones(()).double(), accumulate=True)
+    assert torch.equal(counts, wanted)  # every one, once
+    assert found.negative.shape == found.positive.shape
+    assert not wanted[tuple(found.negative)].any()
+    assert 0.4 < (found.negative[0] < found.negative[1]).double().mean() < 0.6
+
+
+def test_of_a_directed_graph_a_step_s_pairs_have_their_direction() -> None:
+    split = split_links(around(), 0.05, 0.15, seed=0)
+    found = draw_links(split, torch.Generator().manual_seed(0))
+    wanted = dense(split.graph)
+    assert found.positive.size(1) == split.train.size(1) + 80
+    assert wanted[tuple(found.positive)].all()
+    assert not wanted[tuple(found.negative)].any()
+
+
+def test_the_error_is_twice_the_weighted_one_of_the_whole_matrix() -> None:
+    """If the negatives are all pairs that are not linked: Kipf & Welling's norm and weight."""
+    graph, code = communities(), torch.randn(100, 3, dtype=torch.double)
+    target = dense(graph)
+    pairs = Links(target.nonzero().t(), (target == 0).nonzero().t())
     found = link_error(gae(nn.Identity()).decoder(code), pairs)
-    weight = (dense.numel() - dense.sum()) / dense.sum()
-    whole = F.binary_cross_entropy_with_logits(code @ code.t(), dense, pos_weight=weight)
-    torch.testing.assert_close(found, whole * dense.numel() / (dense == 0).sum())
+    n, others = target.numel(), target.numel() - target.sum()
+    loss = F.binary_cross_entropy_with_logits(
+        code @ code.t(), target, pos_weight=others / target.sum()
+    )
+    torch.testing.assert_close(found, 2 * (n / (2 * others)) * loss)
 
 
-def test_directions_are_told_apart_where_that_is_asked_for() -> None:
-    code, pairs = torch.randn(5, 3), torch.tensor([[0, 1, 2], [3, 4, 0]])
-    for decoder in (gae(nn.Identity()).decoder, DistMult(3)):
-        torch.testing.assert_close(decoder(code)(pairs), decoder(code)(pairs.flip(0)))
-    directed = DistMult(3, directed=True)
-    assert not torch.allclose(directed(code)(pairs), directed(code)(pairs.flip(0)))
+def test_losses_are_those_of_pyg() -> None:
+    pyg = pytest.importorskip("torch_geometric.nn")
+    graph = communities()
+    split = split_links(graph, 0.05, 0.15, seed=0)
+    pairs = draw_links(split, torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    encoder = Encoder(4, 16).double()
+    x = graph.x.double()
+    mean, log_variance = encoder(x, split.graph).chunk(2, dim=-1)
+
+    theirs = pyg.GAE(nn.Identity())
+    recon = theirs.recon_loss(mean, pairs.positive, pairs.negative)
+    torch.testing.assert_close(link_error(gae(encoder).decoder(mean), pairs), recon)
+
+    ours = vgae(encoder, 100).eval()  # the code is the mean
+    theirs = pyg.VGAE(nn.Identity())
+    whole = recon + 2 / 100 * theirs.kl_loss(mean, log_variance / 2)
+    torch.testing.assert_close(ours.loss(x, split.graph, target=pairs), whole)
+
+    judge = nn.Linear(8, 1).double()
+    game = CodeAdversary(ours, judge, prior=torch.ones_like, targets=True)
+    theirs = pyg.ARGVA(nn.Identity(), judge)
+    batch = x, split.graph, pairs
+    torch.testing.assert_close(game.generator_loss(batch), whole + theirs.reg_loss(mean))
+    real = -torch.log(torch.sigmoid(judge(torch.ones_like(mean)))).mean()
+    fake = -torch.log(1 - torch.sigmoid(judge(mean))).mean()
+    torch.testing.assert_close(game.discriminator_loss(batch), real + fake)
+
+
+def test_the_perceptron_s_logit_is_of_the_product() -> None:
+    torch.manual_seed(0)
+    decoder, code = MLPDecoder(3, 4).double(), torch.randn(5, 3, dtype=torch.double)
+    first, _, last = decoder.layers
+    for i, j in ((0, 3), (2, 2)):
+        hidden = (first.weight @ (code[i] * code[j]) + first.bias).clamp(min=0)
+        found = decoder(code)(torch.tensor([[i], [j]]))
+        torch.testing.assert_close(found, last.weight @ hidden + last.bias)
+
+
+@pytest.mark.parametrize("make", [lambda: None, lambda: DistMult(8), lambda: MLPDecoder(8)])
+def test_decoders_without_a_direction(make) -> None:
+    decoder = gae(nn.Identity(), make()).decoder
+    code, pairs = torch.randn(5, 8), torch.tensor([[0, 1, 2], [3, 4, 0]])
+    torch.testing.assert_close(decoder(code)(pairs), decoder(code)(pairs.flip(0)))
+
+
+def around() -> Graph:
+    """Four groups of 20 nodes; links lead from each to the next, and from the last to the first."""
+    group = torch.arange(80) // 20
+    follows = (group[None, :] - group[:, None]) % 4 == 1
+    joined = follows & (torch.rand(80, 80, generator=torch.Generator().manual_seed(0)) < 0.4)
+    return Graph(joined.nonzero().t(), num_nodes=80, x=torch.eye(80))
+
+
+def test_the_direction_of_links_that_were_taken_out_is_found() -> None:
+    graph = around()
+    split = split_links(graph, 0.05, 0.15, seed=0)
+    right = {}
+    for directed in (False, True):
+        torch.manual_seed(0)
+        model = gae(Encoder(80, 8), DistMult(8, directed=directed))
+        train(model, graph.x, split, 150)
+        model.eval()
+        with torch.no_grad():
+            scores = model.decoder(model.encode(graph.x, split.graph))
+            ahead, back = scores(split.test), scores(split.test.flip(0))
+        right[directed] = (ahead > back).float().mean().item()
+    assert right[True] > 0.95
+    assert right[False] < 0.6  # both ways are one to it
 
 
 def test_codes_move_with_their_nodes() -> None:
