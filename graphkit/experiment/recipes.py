@@ -9,6 +9,8 @@ A file ``recipes/gcn.yaml`` holds::
     datasets: {pubmed: {...}}           # over these, by data set, or "molecules" for all of atoms
     published:
       - {dataset: cora, level: node, value: 81.5, source: ...}
+
+A row with ``further: ap`` is of another metric than the task's.
 """
 
 from __future__ import annotations

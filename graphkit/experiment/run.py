@@ -206,6 +206,11 @@ class Experiment:
 
     def build(self, seed: int) -> Predictor:
         """A fresh model; its start values come from torch's generator."""
+        if self.recipe.is_autoencoder:
+            raise ValueError(
+                f"model: expected one that is trained on targets, got {self.recipe.name!r}; "
+                "experiment_of makes its experiment"
+            )
         s, graph = SimpleNamespace(**self.settings), self.dataset.graphs[0]
         edges: Any = _sizes("edge_attr", graph.edge_attr) or 0
         if isinstance(self.task, EdgeTask):

@@ -258,11 +258,9 @@ class MoleculeReader(nn.Module):
         molecules: their size and types.
         channels: of the two layers.
         code: size of :math:`h_G`.
-        together: so many molecules are judged as one, from their codes side by side; a generator
-            that repeats itself is found out by that (Lin et al. 2018, PacGAN).
 
     Shapes:
-        molecules ``[B, N, T + N Y]``; output ``[B // together, 1]``.
+        molecules ``[B, N, T + N Y]``; output ``[B, 1]``.
     """
 
     def __init__(
@@ -270,30 +268,21 @@ class MoleculeReader(nn.Module):
         molecules: DenseMolecules,
         channels: tuple[int, int] = (64, 32),
         code: int = 128,
-        together: int = 1,
     ) -> None:
         super().__init__()
-        if together < 1:
-            raise ValueError(f"together: expected at least 1, got {together}")
-        self.molecules, self.together = molecules, together
+        self.molecules = molecules
         types = molecules.types
         self.first = RelationalLayer(types, channels[0])
         self.second = RelationalLayer(channels[0] + types, channels[1])
         self.gate = nn.Linear(channels[1] + types, code)
         self.value = nn.Linear(channels[1] + types, code)
-        self.head = MLP([together * code, code, 1], act="tanh", norm=None)
+        self.head = MLP([code, code, 1], act="tanh", norm=None)
 
     def forward(self, molecules: Tensor) -> Tensor:
-        code = self.code(molecules)
-        whole = len(code) // self.together * self.together
-        return self.head(code[:whole].view(-1, self.together * code.size(1)))
-
-    def code(self, molecules: Tensor) -> Tensor:
-        """:math:`h_G`, ``[B, code]``."""
         x, bonds = self.molecules.unpack(molecules)
         h = self.first(x, bonds)
         h = torch.cat([self.second(torch.cat([h, x], dim=2), bonds), x], dim=2)
-        return (self.gate(h).sigmoid() * self.value(h).tanh()).sum(dim=1).tanh()
+        return self.head((self.gate(h).sigmoid() * self.value(h).tanh()).sum(dim=1).tanh())
 
 
 class Judges(nn.Module):
@@ -320,7 +309,6 @@ class MolGAN(Game):
         reward: R, of SMILES; without one :math:`\lambda` is 1.
         critic_share: :math:`\lambda`; may be changed on the way.
         penalty: weight of the gradient penalty.
-        together: as for :class:`MoleculeReader`, of the critic.
         **settings: of the :class:`MoleculeGenerator`.
 
     Batches are ``(molecules,)`` as :meth:`DenseMolecules.encode` gives them, or ``(molecules,
@@ -337,7 +325,6 @@ class MolGAN(Game):
         *,
         critic_share: float = 1.0,
         penalty: float = 10.0,
-        together: int = 1,
         **settings: Any,
     ) -> None:
         if not 0 <= critic_share <= 1 or (reward is None and critic_share < 1):
@@ -345,7 +332,7 @@ class MolGAN(Game):
                 f"critic_share: expected a share, 1 without a reward, got {critic_share}"
             )
         judges = Judges(
-            MoleculeReader(molecules, together=together),
+            MoleculeReader(molecules),
             None if reward is None else MoleculeReader(molecules),
         )
         generator = MoleculeGenerator(molecules, **settings)
@@ -382,7 +369,11 @@ class MolGAN(Game):
 
 class Scarce:
     """A reward that is shared among repetitions: divided by how often the molecule occurs among the
-    latest ones that were asked for. Against a generator that has found one good molecule.
+    latest ones that were asked for.
+
+    MolGAN's known failure is a generator that makes a few good molecules over and over. This answer
+    to it is ours, in place of the paper's comparison within a batch: what is repeated loses its
+    worth.
 
     Args:
         reward: of one molecule, whatever the others are.

@@ -187,15 +187,6 @@ def test_the_order_of_atoms_does_not_count():
     assert said.std() > 1e-3
 
 
-def test_molecules_judged_together():
-    torch.manual_seed(0)
-    reader = MoleculeReader(MOLECULES, together=2)
-    packed = MOLECULES.encode(SMILES)
-    assert reader(packed[:5]).shape == (2, 1)
-    code = reader.code(packed)
-    assert torch.equal(reader(packed)[1], reader.head(torch.cat([code[2], code[3]])[None])[0])
-
-
 def carbons(smiles: Sequence[str | None]) -> Tensor:
     return torch.tensor([0.0 if one is None else one.upper().count("C") / 9 for one in smiles])
 
@@ -306,5 +297,3 @@ def test_what_does_not_fit():
         MoleculeGenerator(MOLECULES, temperature=0.0)
     with pytest.raises(ValueError, match="critic_share: expected a share, 1 without a reward"):
         MolGAN(MOLECULES, critic_share=0.5)
-    with pytest.raises(ValueError, match="together: expected at least 1, got 0"):
-        MolGAN(MOLECULES, together=0)
