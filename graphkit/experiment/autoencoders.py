@@ -19,7 +19,7 @@ from graphkit.generative.autoencoder import perceptron
 from graphkit.generative.graph import Links, MaskGAE, draw_links, gae, vgae
 from graphkit.metrics import METRICS
 from graphkit.tasks import LinkTask
-from graphkit.train import Epoch, fit
+from graphkit.train import Epoch
 
 Batch = tuple[Tensor, Any, Links]
 Loss = Callable[[Batch], Tensor]
@@ -101,16 +101,8 @@ class AutoencoderExperiment(Experiment):
                 return x, graph, Links(hidden, unlinked)
             return x, split.graph, draw_links(split, generator)
 
-        fitted = fit(
-            model,
-            torch.optim.Adam(model.parameters(), lr=s["lr"], weight_decay=s["weight_decay"]),
-            _Steps(self._losses(model.autoencoder), draw),
-            lambda step: step[0](step[1]),
-            lambda: task.rank(*task.evaluate(model, phases.val)),
-            epochs=s["epochs"],
-            patience=s["patience"],
-            on_epoch=on_epoch,
-        )
+        steps = _Steps(self._losses(model.autoencoder), draw)
+        fitted = self.minimise(model, steps, lambda step: step[0](step[1]), phases.val, on_epoch)
         with torch.no_grad():
             found = phases.test.all(model)
         return Trained(seed, model, fitted, task.score(*found), {"ap": METRICS["ap"].score(*found)})

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from graphkit.data.dataset import Dataset, Level
 from graphkit.data.features import identity_features, normalize_features
@@ -18,7 +18,7 @@ from graphkit.experiment import models
 from graphkit.experiment.recipes import Published, Recipe, recipe_of
 from graphkit.graph import Graph
 from graphkit.nn import MLP, Dropout, GraphHead, NodeHead, Predictor
-from graphkit.tasks import EdgeTask, GraphTask, LinkTask, NodeTask, Phases, SceneTask, Task
+from graphkit.tasks import EdgeTask, GraphTask, LinkTask, NodeTask, Phase, Phases, SceneTask, Task
 from graphkit.train import Epoch, Fit, fit
 
 
@@ -187,6 +187,23 @@ class Experiment:
         return Trained(seed, model, fitted, score)
 
     def fit(self, model: nn.Module, phases: Phases, on_epoch: Any = None) -> Fit:
+        return self.minimise(
+            model,
+            phases.train.batches,
+            lambda batch: self.task.loss(*phases.train.predict(model, batch)),
+            phases.val,
+            on_epoch,
+        )
+
+    def minimise(
+        self,
+        model: nn.Module,
+        batches: Iterable[Any],
+        loss: Callable[[Any], Tensor],
+        val: Phase,
+        on_epoch: Callable[[Epoch], Any] | None = None,
+    ) -> Fit:
+        """Train on a loss as the settings say, and select an epoch by validation."""
         s = self.settings
         optimizer = torch.optim.Adam(parameter_groups(model, s["weight_decay"]), lr=s["lr"])
         schedule = None
@@ -195,9 +212,9 @@ class Experiment:
         return fit(
             model,
             optimizer,
-            phases.train.batches,
-            lambda batch: self.task.loss(*phases.train.predict(model, batch)),
-            lambda: self.task.rank(*self.task.evaluate(model, phases.val)),
+            batches,
+            loss,
+            lambda: self.task.rank(*self.task.evaluate(model, val)),
             epochs=s["epochs"],
             patience=s["patience"],
             schedule=schedule,

@@ -91,7 +91,7 @@ def test_what_does_not_fit() -> None:
     ):
         with pytest.raises(ValueError, match=text):
             experiment_of(karate, "gae", **options)
-    with pytest.raises(ValueError, match="model: expected one that is trained on .* got 'gae'"):
+    with pytest.raises(ValueError, match=r"model: expected one that is trained on .* got 'gae'"):
         Experiment(karate, "gae")
     with pytest.raises(ValueError, match="code: expected 128 as `hidden` for maskgae, got 16"):
         experiment_of(karate, "maskgae", settings={"code": 16})

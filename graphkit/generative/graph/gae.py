@@ -35,8 +35,7 @@ def draw_links(split: LinkSplit, generator: torch.Generator) -> Links:
     Their target is :math:`A + I` over all :math:`N^2` ordered pairs of nodes: a link of the
     training part is positive in both directions, and so is every node with itself. Of the other
     pairs as many are drawn, anew in every step, so that memory grows with the links and not with
-    :math:`N^2`.
-    Held-out links may be among them, as in the authors' code.
+    :math:`N^2`. Held-out links may be among them, as in the authors' code.
 
     Args:
         split: of the links; of a directed graph they count in their own direction alone.
