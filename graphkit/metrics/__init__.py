@@ -3,7 +3,13 @@ is made: pictures, sounds, graphs, molecules."""
 
 from graphkit.metrics.audio import si_sdr
 from graphkit.metrics.classification import accuracy, f1, f1_macro
-from graphkit.metrics.communities import modularity, normalized_mutual_information
+from graphkit.metrics.communities import (
+    adjusted_rand_index,
+    clustering_quality,
+    matched_accuracy,
+    modularity,
+    normalized_mutual_information,
+)
 from graphkit.metrics.graphs import edge_overlap, graph_mmd, graph_statistics, orbit_counts
 from graphkit.metrics.images import (
     class_entropy,
@@ -41,8 +47,10 @@ __all__ = [
     "METRICS",
     "Metric",
     "accuracy",
+    "adjusted_rand_index",
     "average_precision",
     "class_entropy",
+    "clustering_quality",
     "descriptor_distance",
     "edge_overlap",
     "f1",
@@ -57,6 +65,7 @@ __all__ = [
     "kernel_distance",
     "log_p",
     "mae",
+    "matched_accuracy",
     "mean_reciprocal_rank",
     "modularity",
     "molecule_quality",
