@@ -111,7 +111,7 @@ def fit_autoencoder(
 
             training = {"epochs": epochs, "checkpoint": folder.checkpoint}
             curves = (_train_game if kind == "adversarial" else _train)(
-                model, images.train, code, batch_size, lr, training, on_epoch
+                model, images.train, batch_size, lr, training, on_epoch
             )
         results = _results(model, images.test)
         save_generator(model, folder / "model.safetensors", build=autoencoder, **made_with)
@@ -130,7 +130,6 @@ Told = Callable[[int, str], None]
 def _train(
     model: Autoencoder,
     x: Tensor,
-    code: int,
     batch_size: int,
     lr: float,
     training: dict[str, Any],
@@ -152,7 +151,6 @@ def _train(
 def _train_game(
     model: Autoencoder,
     x: Tensor,
-    code: int,
     batch_size: int,
     lr: float,
     training: dict[str, Any],
@@ -165,7 +163,8 @@ def _train_game(
     from graphkit.generative.autoencoder import perceptron
 
     model.check(x)
-    game = CodeAdversary(model, perceptron([code, 128, 128, 1]))
+    assert model.noise is not None  # as it was made by name
+    game = CodeAdversary(model, perceptron([model.noise, 128, 128, 1]))
     first, second = (
         torch.optim.Adam(player.parameters(), lr=lr) for player in (model, game.discriminator)
     )
