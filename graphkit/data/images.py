@@ -37,7 +37,7 @@ _CLOTHES = (
     *("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "trainer"),
     *("bag", "ankle boot"),
 )
-_DEBIAN = Path("/usr/share/dataset-fashion-mnist")
+_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 NAMES = ("mnist", "fashion-mnist", "cifar10", "digits")
 
 

@@ -7,6 +7,7 @@ are read and written by rdkit, the extra `mol`.
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +19,10 @@ from torch import Tensor, nn
 from graphkit._extras import require
 from graphkit.convert.molecules import read_molecule
 from graphkit.generative.adversarial import Batch, Game
+from graphkit.graph import Graph
 from graphkit.nn import MLP
+
+Layer = Callable[[int, int], nn.Module]
 
 Reward = Callable[[Sequence[str | None]], Tensor]
 """From generated SMILES, None for what is no molecule, to ``[B]`` numbers in [0, 1]."""
@@ -242,12 +246,47 @@ class RelationalLayer(nn.Module):
         return (self.root(h) + received).tanh()
 
 
+class _OnBonds(nn.Module):
+    """A message-passing layer on the bonds of dense molecules, called as :class:`RelationalLayer`.
+
+    Its graph joins every two atoms of a molecule, bond or none, so that a generator learns what
+    another bond would be worth. What the layer can be told of edges it is told: as `edge_weight`
+    the share of there being a bond, as `edge_attr` the shares of all kinds but "none".
+    """
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+        self.takes = tuple(
+            name
+            for name in ("edge_weight", "edge_attr")
+            if name in inspect.signature(layer.forward).parameters
+        )
+        if not self.takes:
+            raise ValueError(
+                f"layer: expected one called with edge_weight or edge_attr, as else it cannot see "
+                f"bonds, got {type(layer).__name__}"
+            )
+        self.graph = Graph(torch.empty(2, 0, dtype=torch.int64), 0)  # of the latest size of batch
+
+    def forward(self, h: Tensor, bonds: Tensor) -> Tensor:
+        count, n, _ = h.shape
+        i, j = (1 - torch.eye(n, device=h.device)).nonzero().unbind(dim=1)
+        if self.graph.num_nodes != count * n or self.graph.device != h.device:
+            first = n * torch.arange(count, device=h.device).unsqueeze(1)
+            edges = torch.stack([(first + j).flatten(), (first + i).flatten()])
+            self.graph = Graph(edges, count * n)
+        kinds = bonds[:, i, j, 1:].flatten(0, 1)
+        told = {"edge_attr": kinds, "edge_weight": kinds.sum(dim=1)}
+        told = {name: told[name] for name in self.takes}
+        return self.layer(h.flatten(0, 1), self.graph, **told).unflatten(0, (count, n)).tanh()
+
+
 class MoleculeReader(nn.Module):
     r"""One number of a molecule (De Cao & Kipf 2018, section 3.2): what a critic says, or the logit
     of a reward.
 
-    Two :class:`RelationalLayer`, and all atoms summed up through a gate (eq. 6, after Li et al.
-    2016, eq. 7)
+    Two layers, and all atoms summed up through a gate (eq. 6, after Li et al. 2016, eq. 7)
 
     .. math::
         h_G = \tanh \sum_v \sigma(i(h_v, x_v)) \odot \tanh(j(h_v, x_v)),
@@ -258,6 +297,11 @@ class MoleculeReader(nn.Module):
         molecules: their size and types.
         channels: of the two layers.
         code: size of :math:`h_G`.
+        layer: makes a layer of its two sizes: a :class:`RelationalLayer` if not given, or any
+            message-passing layer that takes `edge_weight` (the share of there being a bond) or
+            `edge_attr` (the shares of single, double and triple ones), such as
+            ``lambda i, o: GINEConv(MLP([i, o]), edge_dim=3)``. It runs on all pairs of atoms, and
+            is followed by tanh.
 
     Shapes:
         molecules ``[B, N, T + N Y]``; output ``[B, 1]``.
@@ -268,12 +312,17 @@ class MoleculeReader(nn.Module):
         molecules: DenseMolecules,
         channels: tuple[int, int] = (64, 32),
         code: int = 128,
+        layer: Layer | None = None,
     ) -> None:
         super().__init__()
         self.molecules = molecules
         types = molecules.types
-        self.first = RelationalLayer(types, channels[0])
-        self.second = RelationalLayer(channels[0] + types, channels[1])
+
+        def made(i: int, o: int) -> nn.Module:
+            return RelationalLayer(i, o) if layer is None else _OnBonds(layer(i, o))
+
+        self.first = made(types, channels[0])
+        self.second = made(channels[0] + types, channels[1])
         self.gate = nn.Linear(channels[1] + types, code)
         self.value = nn.Linear(channels[1] + types, code)
         self.head = MLP([code, code, 1], act="tanh", norm=None)
@@ -309,6 +358,7 @@ class MolGAN(Game):
         reward: R, of SMILES; without one :math:`\lambda` is 1.
         critic_share: :math:`\lambda`; may be changed on the way.
         penalty: weight of the gradient penalty.
+        layer: of the critic and of the reward's network, as for :class:`MoleculeReader`.
         **settings: of the :class:`MoleculeGenerator`.
 
     Batches are ``(molecules,)`` as :meth:`DenseMolecules.encode` gives them, or ``(molecules,
@@ -325,6 +375,7 @@ class MolGAN(Game):
         *,
         critic_share: float = 1.0,
         penalty: float = 10.0,
+        layer: Layer | None = None,
         **settings: Any,
     ) -> None:
         if not 0 <= critic_share <= 1 or (reward is None and critic_share < 1):
@@ -332,8 +383,8 @@ class MolGAN(Game):
                 f"critic_share: expected a share, 1 without a reward, got {critic_share}"
             )
         judges = Judges(
-            MoleculeReader(molecules),
-            None if reward is None else MoleculeReader(molecules),
+            MoleculeReader(molecules, layer=layer),
+            None if reward is None else MoleculeReader(molecules, layer=layer),
         )
         generator = MoleculeGenerator(molecules, **settings)
         super().__init__(generator, judges, "wasserstein", penalty=penalty)

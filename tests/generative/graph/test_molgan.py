@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphkit.data import Samples
 from graphkit.generative import (
@@ -29,7 +29,7 @@ from graphkit.generative.graph.molgan import (
 )
 from graphkit.generative.objectives import gradient_penalty
 from graphkit.graph import Graph
-from graphkit.nn import RGCNConv
+from graphkit.nn import MLP, GCNConv, GINEConv, MessagePassing, RGCNConv, SAGEConv
 
 chem = pytest.importorskip("rdkit.Chem")
 
@@ -175,9 +175,66 @@ def test_layer_is_the_sparse_one_on_a_molecule():
     assert torch.allclose(layer(atoms, bonds)[0], expected, atol=1e-6)
 
 
-def test_the_order_of_atoms_does_not_count():
+class Own(MessagePassing):
+    """A layer that a user writes."""
+
+    def __init__(self, i: int, o: int) -> None:
+        super().__init__(aggr="sum")
+        self.lin = nn.Linear(i, o)
+
+    def forward(self, x: Tensor, edge_index: Graph, edge_weight: Tensor | None = None) -> Tensor:
+        return self.lin(x) + self.propagate(edge_index, x=x, edge_weight=edge_weight)
+
+    def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
+        return edge_weight.view(-1, 1) * self.lin(x_j)
+
+
+def bonded(i: int, o: int) -> nn.Module:
+    return GINEConv(MLP([i, o]), edge_dim=3)
+
+
+def test_a_layer_of_a_users_own_reads_molecules():
     torch.manual_seed(0)
-    reader = MoleculeReader(MOLECULES)
+    reader = MoleculeReader(MOLECULES, layer=Own).double()
+    packed = MOLECULES.encode(SMILES).double()
+    atoms, bonds = MOLECULES.unpack(packed)
+    own = reader.first.layer
+    expected = (own.lin(atoms) + (1 - bonds[..., 0]) @ own.lin(atoms)).tanh()
+    assert torch.allclose(reader.first(atoms, bonds), expected)
+    one = torch.cat([reader(packed[k : k + 1]) for k in range(len(packed))])
+    assert torch.allclose(reader(packed), one)
+
+
+@pytest.mark.parametrize("layer", [Own, GCNConv, bonded], ids=["own", "GCN", "GINE"])
+def test_a_game_with_any_layer(layer: Callable[[int, int], nn.Module]):
+    torch.manual_seed(0)
+    game = MolGAN(MOLECULES, carbons, critic_share=0.5, layer=layer)
+    batch = MOLECULES.encode(SMILES), carbons(SMILES)
+    before = {name: p.detach().clone() for name, p in game.named_parameters()}
+    of_generator, of_judges = (
+        torch.optim.Adam(player.parameters(), 1e-2)
+        for player in (game.generator, game.discriminator)
+    )
+    train_discriminator(game, batch, of_judges)
+    train_generator(game, batch, of_generator)
+    now = dict(game.named_parameters())
+    assert all(p.isfinite().all() for p in now.values())
+    still = [name for name, p in now.items() if torch.equal(p, before[name])]
+    # A critic's scores of real and generated molecules are compared: their shift has no gradient.
+    assert still == ["discriminator.critic.head.lins.1.bias"]
+
+
+def test_a_layer_that_sees_no_bonds_is_refused():
+    with pytest.raises(
+        ValueError, match="layer: expected one called with edge_weight or edge_attr"
+    ):
+        MolGAN(MOLECULES, layer=SAGEConv)
+
+
+@pytest.mark.parametrize("layer", [None, Own], ids=["relational", "own"])
+def test_the_order_of_atoms_does_not_count(layer: Callable[[int, int], nn.Module] | None):
+    torch.manual_seed(0)
+    reader = MoleculeReader(MOLECULES, layer=layer)
     atoms, bonds = MOLECULES.unpack(MOLECULES.encode(SMILES))
     order = torch.randperm(9)
     turned = MOLECULES.pack(atoms[:, order], bonds[:, order][:, :, order])
