@@ -19,13 +19,19 @@ from graphkit.generative.graph.graphgan import (
     TreeGenerator,
     Trees,
 )
+from graphkit.generative.graph.graphvae import OrderedReader, graph_vae
 from graphkit.generative.graph.maskgae import MaskGAE
-from graphkit.generative.graph.molgan import (
+from graphkit.generative.graph.molecules import (
     DenseMolecules,
-    MoleculeGenerator,
+    MoleculeDecoder,
     MoleculeReader,
+    RelationalLayer,
+)
+from graphkit.generative.graph.molgan import (
+    MoleculeGenerator,
     MolGAN,
     Scarce,
+    molecule_generator,
 )
 from graphkit.generative.graph.netgan import (
     NetGAN,
@@ -47,12 +53,15 @@ __all__ = [
     "MLPDecoder",
     "MaskGAE",
     "MolGAN",
+    "MoleculeDecoder",
     "MoleculeGenerator",
     "MoleculeReader",
     "NeighbourBatches",
     "NetGAN",
+    "OrderedReader",
     "PairDiscriminator",
     "PredictedScore",
+    "RelationalLayer",
     "Relaxed",
     "Scarce",
     "Step",
@@ -65,7 +74,9 @@ __all__ = [
     "design",
     "draw_links",
     "gae",
+    "graph_vae",
     "link_error",
+    "molecule_generator",
     "neighbours",
     "train_netgan",
     "vgae",

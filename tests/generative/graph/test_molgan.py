@@ -19,7 +19,7 @@ from graphkit.generative import (
     train_discriminator,
     train_generator,
 )
-from graphkit.generative.graph.molgan import (
+from graphkit.generative.graph import (
     DenseMolecules,
     MoleculeGenerator,
     MoleculeReader,
