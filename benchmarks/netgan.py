@@ -31,11 +31,11 @@ from rows import about, put, read
 from torch import Tensor
 
 from graphkit import Graph, resume, runtime
-from graphkit.convert import from_networkx, to_networkx, to_scipy
-from graphkit.data import load
+from graphkit.convert import from_networkx, to_networkx
+from graphkit.data import largest_component, load
 from graphkit.data.links import LinkSplit
 from graphkit.data.negatives import UnlinkedPairs
-from graphkit.generative.graph import NetGAN, assemble, train_netgan
+from graphkit.generative.graph import NetGAN, assemble, train_netgan, walk_counts
 from graphkit.metrics import average_precision, edge_overlap, graph_statistics, roc_auc
 
 # AUC and AP under VAL.
@@ -52,15 +52,6 @@ NOTABLE = (
     "gini",
     "edge_entropy",
 )
-
-
-def largest_component(graph: Graph) -> Graph:
-    from scipy.sparse.csgraph import connected_components
-
-    _, label = connected_components(to_scipy(graph), directed=False)
-    kept = torch.from_numpy(label == np.bincount(label).argmax()).nonzero().flatten()
-    part = graph.subgraph(kept)
-    return Graph(part.edge_index, part.num_nodes, undirected=True)
 
 
 def split_connected(graph: Graph, val: float, test: float, seed: int) -> LinkSplit:
@@ -125,7 +116,7 @@ def run(options: argparse.Namespace, graph: Graph, seed: int) -> dict[str, Any]:
     start = time.perf_counter()
 
     def judge(game: NetGAN) -> float:
-        counts = game.counts(options.val_transitions)
+        counts = walk_counts(game.generator, options.val_transitions)
         generated = assemble(counts, split.train.size(1))
         overlap = edge_overlap(split.graph, generated)
         auc, ap = scores(counts, split.val, split.val_negative)
@@ -151,7 +142,9 @@ def run(options: argparse.Namespace, graph: Graph, seed: int) -> dict[str, Any]:
         limit=options.limit,
         folder=folder,
     )
-    auc, ap = scores(game.counts(options.transitions), split.test, split.test_negative)
+    auc, ap = scores(
+        walk_counts(game.generator, options.transitions), split.test, split.test_negative
+    )
     steps = (found.index(max(found)) + 1) * options.every
     result = {"auc": auc, "ap": ap, "steps": steps, "trained": len(found) * options.every}
     resume.save(folder / "result", result)
@@ -205,7 +198,8 @@ def main() -> None:
     parser.add_argument("--statistics", type=Path, help="CSV file of generated graphs")
     options = parser.parse_args()
     runtime.keep_memory()
-    graph = largest_component(load(options.dataset).graph)
+    part = largest_component(load(options.dataset).graph)
+    graph = Graph(part.edge_index, part.num_nodes, undirected=True)
     print(f"{options.dataset}: {graph.num_nodes} nodes, {graph.num_edges // 2} edges", flush=True)
     start = time.perf_counter()
     found: list[dict[str, Any]] = []

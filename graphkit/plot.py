@@ -364,6 +364,48 @@ def molecules(
     Path(file).write_bytes(drawn.encode() if vectors else drawn)
 
 
+def networks(
+    file: Path, graphs: Sequence[Graph], *, titles: Sequence[str], columns: int = 2
+) -> None:
+    """Networks side by side, each node the larger the more neighbours it has.
+
+    Args:
+        file: Where the picture goes.
+        graphs: Undirected ones.
+        titles: Above each.
+        columns: In a row.
+    """
+    import networkx as nx
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure
+
+    if len(graphs) == 0 or len(graphs) != len(titles):
+        raise ValueError(
+            f"titles: expected one for each of {len(graphs)} graphs, one at least, "
+            f"got {len(titles)}"
+        )
+    columns = min(columns, len(graphs))
+    rows = -(-len(graphs) // columns)
+    figure = Figure(figsize=(4.2 * columns, 4.4 * rows), layout="constrained", facecolor="white")
+    sheet = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in sheet:
+        axes.set_axis_off()
+    for axes, graph, title in zip(sheet, graphs, titles, strict=False):
+        network = nx.Graph()
+        network.add_nodes_from(range(graph.num_nodes))
+        network.add_edges_from(graph.edge_index.t().tolist())
+        network.remove_edges_from(list(nx.selfloop_edges(network)))
+        stands = nx.spring_layout(network, seed=0, iterations=40)
+        place = np.array([stands[node] for node in range(graph.num_nodes)]).reshape(-1, 2)
+        ends = place[np.array(network.edges, dtype=np.int64).reshape(-1, 2)]
+        axes.add_collection(LineCollection(list(ends), colors=_SOFT, linewidths=0.4, zorder=1))
+        size = 4 + 4 * np.sqrt([network.degree[node] for node in range(graph.num_nodes)])
+        axes.scatter(*place.T, s=size, c=_LINES[0], linewidths=0, zorder=2)
+        axes.set_title(title, size=10.5, color=_INK)
+        axes.set_aspect("equal")
+    figure.savefig(file, dpi=150)
+
+
 def curves(
     file: Path, lines: Mapping[str, Sequence[float]], *, title: str, subtitle: str, ylabel: str
 ) -> None:

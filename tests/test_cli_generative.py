@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import networkx
 import numpy as np
 import pytest
 from safetensors.torch import load_file
@@ -133,7 +134,7 @@ def test_what_cannot_be_trained(tmp_path: Path) -> None:
     assert "expected a new folder, or one with the same settings" in said
     (tmp_path / "run" / "checkpoint.safetensors").write_bytes(b"damaged")
     assert "something else or damaged" in refused("fit-autoencoder", "digits", *out)
-    assert "expected an encoder" in refused("generate", str(tmp_path / "none"))
+    assert "expected an encoder" in refused("generate", str(tmp_path / "none.safetensors"))
     assert "--out: expected a file .png or .npz" in refused(
         "generate", str(tmp_path / "run" / "model.safetensors"), "--out", "x.jpg"
     )
@@ -201,3 +202,67 @@ def test_a_run_that_is_killed_goes_on_to_the_same_weights(tmp_path: Path) -> Non
     assert same_weights(
         tmp_path / "killed" / "model.safetensors", tmp_path / "whole" / "model.safetensors"
     )
+
+
+MOLECULES = "CCO\nCCN\nC1CC\nCC(=O)O\nc1ccccc1 benzene\nfoo\nC1CC1O\nCC#N\nO=C=O\n[Na+]\n" * 4
+
+
+@pytest.mark.parametrize("model", ["graph-vae", "molgan"])
+def test_molecules_are_generated_and_again_from_the_file(model: str, tmp_path: Path) -> None:
+    pytest.importorskip("rdkit")
+    smiles, first, second = tmp_path / "m.smi", tmp_path / "a.smi", tmp_path / "b.smi"
+    smiles.write_text(MOLECULES, encoding="utf-8")
+    command = ["generate", model, "--dataset", str(smiles), "--n", "30", "--seed", "3"]
+    further = ["--reward", "qed"] if model == "molgan" else []
+    done = invoke(app, [*command, *further, "--epochs", "2", "--list-refused", "--out", str(first)])
+    assert done.exit_code == 0, done.output
+    assert "28 of 40 molecules" in done.stderr
+    assert "8 are refused by rdkit" in done.stderr
+    assert done.stderr.count("refused: foo") == 4
+    kept = tmp_path / "a-generator.safetensors"
+    again = [sys.executable, "-m", "graphkit", "generate", str(kept), "--n", "30", "--seed", "3"]
+    done = subprocess.run([*again, "--out", str(second)], capture_output=True, check=True)
+    assert second.read_bytes() == first.read_bytes()
+    run("generate", str(kept), "--n", "5", "--out", str(tmp_path / "x.npz"))
+    with np.load(tmp_path / "x.npz") as arrays:
+        assert arrays["atoms"].shape == (5, 9)
+        assert arrays["bonds"].shape == (5, 9, 9)
+    if model == "graph-vae":  # corrected, so there is something to draw
+        assert len(first.read_text(encoding="utf-8").split()) == 30
+        run("generate", str(kept), "--n", "5", "--out", str(tmp_path / "x.svg"))
+        assert "<svg" in (tmp_path / "x.svg").read_text(encoding="utf-8")
+
+
+def test_graphs_are_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graphkit.cli._graphs._ROUND", 2)
+    out = tmp_path / "g.graphml"
+    run("generate", "netgan", "--dataset", "karate", "--epochs", "2", "--n", "2", "--out", str(out))
+    graphs = [networkx.read_graphml(tmp_path / f"g-{k}.graphml") for k in range(2)]
+    for graph in graphs:
+        assert len(graph) == 34
+        assert graph.number_of_edges() == 78
+    kept = str(tmp_path / "g-generator.safetensors")
+    run("generate", kept, "--n", "2", "--out", str(tmp_path / "g.npz"))
+    with np.load(tmp_path / "g.npz") as arrays:
+        for k, graph in enumerate(graphs):
+            assert {tuple(map(int, edge)) for edge in graph.edges} <= {
+                tuple(edge) for edge in arrays[f"edge_index_{k}"].T.tolist()
+            }
+    run("generate", kept, "--n", "1", "--out", str(tmp_path / "g.png"))
+    assert (tmp_path / "g.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_generated(tmp_path: Path) -> None:
+    assert "one of molgan, graph-vae, netgan, got 'nothing'" in refused("generate", "nothing")
+    assert "expected what molgan is to learn from" in refused("generate", "molgan")
+    assert "karate, which has no SMILES" in refused("generate", "molgan", "--dataset", "karate")
+    many = refused("generate", "netgan", "--dataset", "digits-pixels")
+    assert "expected one graph, got digits-pixels" in many
+    wrong = refused("generate", "netgan", "--dataset", "karate", "--out", str(tmp_path / "x.smi"))
+    assert "expected a file .graphml, .npz, .png for graphs" in wrong
+    wrong = refused("generate", "netgan", "--dataset", "karate", "--reward", "qed")
+    assert "--reward: expected with molgan alone" in wrong
+    wrong = refused("generate", "molgan", "--dataset", "karate", "--reward", "beauty")
+    assert "--reward: expected one of qed, solubility, synthesizability" in wrong
+    assert "which does not exist" in refused("generate", "molgan", "--dataset", "none.smi")
+    assert not list(tmp_path.iterdir())

@@ -99,3 +99,12 @@ def test_curves_have_a_point_for_every_epoch(monkeypatch, tmp_path):
     assert [list(line.get_xdata()) for line in drawn] == [[1, 2, 3]] * 2
     assert list(drawn[1].get_ydata()) == lines["other"]
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_networks(tmp_path):
+    graphs = [Graph(EDGES, 5), Graph(torch.empty(2, 0, dtype=torch.int64), 3)]
+    plot.networks(tmp_path / "two.png", graphs, titles=["a square", "none"])
+    assert (tmp_path / "two.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="titles: expected one for each of 2 graphs"):
+        plot.networks(tmp_path / "no.png", graphs, titles=["one"])
+    assert not (tmp_path / "no.png").exists()

@@ -2,6 +2,7 @@
 
 from graphkit.data.batches import Batches, Samples
 from graphkit.data.checks import check_split, check_targets
+from graphkit.data.components import largest_component
 from graphkit.data.dataset import Dataset
 from graphkit.data.digits import digits_neighbours, digits_pixels
 from graphkit.data.edge_list import load_csv, load_edge_list
@@ -48,6 +49,7 @@ __all__ = [
     "digits_pixels",
     "grid_edges",
     "karate_club",
+    "largest_component",
     "les_miserables",
     "load",
     "load_csv",

@@ -89,6 +89,29 @@ def load_smiles_csv(
     )
 
 
+def read_smiles(file: Path | str, smiles_column: str = "smiles") -> list[str]:
+    """SMILES of a CSV with a header, or of a text file (.smi, .txt) that begins every line with
+    one; with the ending ``.gz`` packed.
+
+    Raises:
+        ValueError: The column is not there, or there are no molecules.
+    """
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise ValueError(f"file: expected SMILES, got {path}, which does not exist")
+    text = read_text(path).removeprefix("\ufeff")
+    if ".csv" in path.suffixes:
+        rows = csv.reader(StringIO(text, newline=""))
+        header = [name.strip() for name in next(rows, [])]
+        at = _find(path, header, "smiles_column", smiles_column)
+        found = [row[at].strip() for row in rows if len(row) > at]
+    else:
+        found = [line.split()[0] for line in text.splitlines() if line.strip()]
+    if not found:
+        raise ValueError(f"{path}: expected at least one molecule, got none")
+    return found
+
+
 def draw(n: int, train: int, val: int, seed: int) -> Split:
     """`split_at_random` with the seed last, as `Dataset.splits` calls it."""
     return split_at_random(n, train, val, seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graphkit.generative.autoencoder import Autoencoder, autoencoder
-from graphkit.generative.image.dcgan import DCGANGenerator
+from graphkit.generative.autoencoder import Autoencoder
 from graphkit.nn.checkpoint import load_encoder, made_by, save_encoder
 
 _PART = 256  # samples made at a time
-_KNOWN = {f"{known.__module__}.{known.__name__}": known for known in (DCGANGenerator, autoencoder)}
+_ROOM = "graphkit.generative."
+_KNOWN = (  # what a file may name, imported only then
+    "autoencoder.autoencoder",
+    "image.dcgan.DCGANGenerator",
+    "graph.graphvae.graph_vae",
+    "graph.molgan.molecule_generator",
+    "graph.netgan.WalkGenerator",
+)
 
 
 def draw(
@@ -105,8 +112,15 @@ def load_generator(
 
     Args:
         file: where from.
-        build: what makes the module; may be left out for a
-            :class:`~graphkit.generative.image.dcgan.DCGANGenerator` and what
-            :func:`~graphkit.generative.autoencoder` makes.
+        build: what makes the module; may be left out for what
+            :func:`~graphkit.generative.autoencoder` makes, a
+            :class:`~graphkit.generative.image.dcgan.DCGANGenerator`, and of
+            :mod:`graphkit.generative.graph` for `molecule_generator`, `graph_vae` and
+            `WalkGenerator`.
     """
-    return load_encoder(file, _KNOWN.get(made_by(file)) if build is None else build).eval()
+    if build is None:
+        name = made_by(file)
+        if name.removeprefix(_ROOM) in _KNOWN:
+            room, _, short = name.rpartition(".")
+            build = getattr(importlib.import_module(room), short)
+    return load_encoder(file, build).eval()

@@ -192,6 +192,22 @@ def synthetic_accessibility(smiles: Sequence[str]) -> Tensor:
     return _each(_sascorer().calculateScore, smiles)
 
 
+def solubility(smiles: Sequence[str]) -> Tensor:
+    """:func:`log_p` within [0, 1], ``[n]`` float64: 0 at -2.12 and less, 1 at 6.04 and more, as
+    MolGAN's authors have it. Higher is more soluble in octanol."""
+    return ((log_p(smiles) + 2.1218) / (6.0429 + 2.1218)).clamp(0, 1)
+
+
+def synthesizability(smiles: Sequence[str]) -> Tensor:
+    """:func:`synthetic_accessibility` within [0, 1], ``[n]`` float64: 1 at 1.5 and less, 0 at 5 and
+    more, as MolGAN's authors have it.
+
+    Raises:
+        ImportError: As for :func:`synthetic_accessibility`.
+    """
+    return ((5 - synthetic_accessibility(smiles)) / 3.5).clamp(0, 1)
+
+
 def penalized_log_p(smiles: Sequence[str]) -> Tensor:
     r"""``[n]`` float64,
 

@@ -18,6 +18,8 @@ from graphkit.metrics import (
     novelty,
     penalized_log_p,
     qed,
+    solubility,
+    synthesizability,
     synthetic_accessibility,
     uniqueness,
     validity,
@@ -88,6 +90,17 @@ def test_scores_are_rdkits():
     assert qed(smiles).tolist() == [QED.qed(one) for one in molecules]
     assert log_p(smiles).tolist() == [Crippen.MolLogP(one) for one in molecules]
     assert qed([]).shape == (0,)
+
+
+def test_rewards_lie_between_their_ends():
+    molecules = ["O=C(O)c1ccccc1O", "CCCCCCCCCCCCCCCC", "OCC(O)C(O)C(O)C(O)CO", "C1CC2CC1CC2N"]
+    soluble, easy = solubility(molecules), synthesizability(molecules)
+    expected = [(x + 2.1218) / 8.1647 for x in log_p(molecules).tolist()]
+    assert soluble.tolist() == pytest.approx([min(max(x, 0), 1) for x in expected])
+    assert soluble.max() == 1
+    assert soluble.min() == 0
+    expected = [(5 - x) / 3.5 for x in synthetic_accessibility(molecules).tolist()]
+    assert easy.tolist() == pytest.approx([min(max(x, 0), 1) for x in expected])
 
 
 def test_penalized_log_p_counts_long_rings():

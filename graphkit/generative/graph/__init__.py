@@ -30,6 +30,7 @@ from graphkit.generative.graph.molecules import (
 from graphkit.generative.graph.molgan import (
     MoleculeGenerator,
     MolGAN,
+    OfValid,
     Scarce,
     molecule_generator,
 )
@@ -40,7 +41,9 @@ from graphkit.generative.graph.netgan import (
     WalkCritic,
     WalkGenerator,
     assemble,
+    generated_graph,
     train_netgan,
+    walk_counts,
 )
 
 __all__ = [
@@ -58,6 +61,7 @@ __all__ = [
     "MoleculeReader",
     "NeighbourBatches",
     "NetGAN",
+    "OfValid",
     "OrderedReader",
     "PairDiscriminator",
     "PredictedScore",
@@ -74,10 +78,12 @@ __all__ = [
     "design",
     "draw_links",
     "gae",
+    "generated_graph",
     "graph_vae",
     "link_error",
     "molecule_generator",
     "neighbours",
     "train_netgan",
     "vgae",
+    "walk_counts",
 ]

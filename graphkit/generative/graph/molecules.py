@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,16 @@ Layer = Callable[[int, int], nn.Module]
 BONDS = ("none", "single", "double", "triple")
 
 _SURE = 20.0  # a logit that leaves other types nothing
+
+
+class Chosen(NamedTuple):
+    """Molecules sorted by whether they can be learnt from."""
+
+    fitting: list[str]
+    other: list[str]
+    """Molecules that are too large, or have other elements, charges or parts."""
+    refused: list[str]
+    """What rdkit cannot read."""
 
 
 class DenseMolecules:
@@ -88,6 +98,22 @@ class DenseMolecules:
                 for atom in molecule.GetAtoms()
             )
         )
+
+    def chosen(self, smiles: Sequence[str]) -> Chosen:
+        """Canonical SMILES of what fits, and what does not, or rdkit refuses."""
+        chem = require("rdkit.Chem", extra="mol", what="reading SMILES")
+        found = Chosen([], [], [])
+        for one in smiles:
+            try:
+                molecule = read_molecule(one)
+            except ValueError:
+                found.refused.append(one)
+                continue
+            if self._fits(molecule):
+                found.fitting.append(chem.MolToSmiles(molecule, isomericSmiles=False))
+            else:
+                found.other.append(one)
+        return found
 
     def encode(self, smiles: Sequence[str]) -> Tensor:
         """``[B, N, T + N Y]`` float32, atoms in the order of the SMILES.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -162,6 +163,21 @@ class MolGAN(Game):
 
     def _error(self, molecules: Tensor, worth: Tensor) -> Tensor:
         return F.mse_loss(self._worth(molecules), worth)
+
+
+class OfValid:
+    """A reward: a score of what is valid, 0 of what is no molecule.
+
+    Args:
+        score: of SMILES, in [0, 1], such as :func:`~graphkit.metrics.qed`. It is asked once for
+            each of the latest 100,000 molecules.
+    """
+
+    def __init__(self, score: Callable[[Sequence[str]], Tensor]) -> None:
+        self._of = lru_cache(maxsize=100_000)(lambda smiles: float(score([smiles])[0]))
+
+    def __call__(self, smiles: Sequence[str | None]) -> Tensor:
+        return torch.tensor([0.0 if one is None else self._of(one) for one in smiles])
 
 
 class Scarce:

@@ -117,6 +117,8 @@ class WalkGenerator(nn.Module):
         noise: size of the standard normal noise.
         hidden: size of the LSTM.
         down: width of :math:`W_\text{down}`.
+        edges: of the graph whose walks these are, each counted once; as many has a graph that
+            :func:`generated_graph` makes.
 
     Shapes:
         noise ``[B, noise]``; output: nodes ``[B, T]`` int64, without gradients. With gradients,
@@ -124,13 +126,19 @@ class WalkGenerator(nn.Module):
     """
 
     def __init__(
-        self, num_nodes: int, length: int = 16, noise: int = 16, hidden: int = 40, down: int = 128
+        self,
+        num_nodes: int,
+        length: int = 16,
+        noise: int = 16,
+        hidden: int = 40,
+        down: int = 128,
+        edges: int | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("num_nodes", num_nodes), ("length", length)):
             if value < 2:
                 raise ValueError(f"{name}: expected at least 2, got {value}")
-        self.num_nodes, self.length, self.noise = num_nodes, length, noise
+        self.num_nodes, self.length, self.noise, self.edges = num_nodes, length, noise, edges
         self.start = nn.Sequential(nn.Linear(noise, hidden), nn.Tanh())
         self.memory = nn.ModuleList(
             nn.Sequential(nn.Linear(hidden, hidden), nn.Tanh()) for _ in range(2)
@@ -218,6 +226,7 @@ class NetGAN(Game):
         penalty: weight of the gradient penalty.
         temperature, least_temperature, decay: a generator's step multiplies the temperature of its
             softmax by `decay`, down to the least.
+        edges: as for :class:`WalkGenerator`.
 
     Batches are ``(walks,)``, nodes ``[B, length]``: those of :class:`WalkBatches`.
     """
@@ -235,8 +244,10 @@ class NetGAN(Game):
         temperature: float = 5.0,
         least_temperature: float = 0.5,
         decay: float = 1 - 5e-5,
+        edges: int | None = None,
     ) -> None:
-        generator, critic = WalkGenerator(num_nodes, length), WalkCritic(num_nodes)
+        generator = WalkGenerator(num_nodes, length, edges=edges)
+        critic = WalkCritic(num_nodes)
         super().__init__(generator, critic, "wasserstein")
         self.walk_penalty, self.decay = penalty, decay
         self.first_temperature, self.least_temperature = temperature, least_temperature
@@ -270,29 +281,31 @@ class NetGAN(Game):
         self.steps += 1
         return self.objective.generator(self.discriminator(self.discriminator.embed(walks)))
 
-    def counts(self, transitions: int, part: int = 4096) -> Any:
-        """How often generated walks go from each node to each other, either way.
 
-        Args:
-            transitions: how many steps to count, at least.
-            part: walks whose steps are held at a time.
+def walk_counts(generator: WalkGenerator, transitions: int, part: int = 4096) -> Any:
+    """How often generated walks go from each node to each other, either way.
 
-        Returns:
-            A symmetric matrix ``[N, N]`` of SciPy's, in CSR form.
-        """
-        from scipy.sparse import csr_array
+    Args:
+        generator: of the walks.
+        transitions: how many steps to count, at least.
+        part: walks whose steps are held at a time.
 
-        if transitions < 1:
-            raise ValueError(f"transitions: expected at least 1, got {transitions}")
-        n = self.generator.num_nodes
-        total = csr_array((n, n), dtype=np.int64)
-        walks = -(-transitions // (self.generator.length - 1))
-        for start in range(0, walks, part):
-            nodes = sample(self.generator, min(part, walks - start)).cpu()
-            number, times = (nodes[:, :-1] * n + nodes[:, 1:]).unique(return_counts=True)
-            ends = (number // n).numpy(), (number % n).numpy()
-            total = total + csr_array((times.numpy(), ends), shape=(n, n))
-        return (total + total.T).tocsr()
+    Returns:
+        A symmetric matrix ``[N, N]`` of SciPy's, in CSR form.
+    """
+    from scipy.sparse import csr_array
+
+    if transitions < 1:
+        raise ValueError(f"transitions: expected at least 1, got {transitions}")
+    n = generator.num_nodes
+    total = csr_array((n, n), dtype=np.int64)
+    walks = -(-transitions // (generator.length - 1))
+    for start in range(0, walks, part):
+        nodes = sample(generator, min(part, walks - start)).cpu()
+        number, times = (nodes[:, :-1] * n + nodes[:, 1:]).unique(return_counts=True)
+        ends = (number // n).numpy(), (number % n).numpy()
+        total = total + csr_array((times.numpy(), ends), shape=(n, n))
+    return (total + total.T).tocsr()
 
 
 def one_hot_penalty(critic: WalkCritic, real: Tensor, fake: Tensor) -> Tensor:
@@ -404,7 +417,7 @@ def assemble(counts: Any, edges: int) -> Graph:
     none is left alone. Further edges are drawn without replacement in proportion to their counts.
 
     Args:
-        counts: a sparse matrix ``[N, N]``, see :meth:`NetGAN.counts`. Both directions are added
+        counts: a sparse matrix ``[N, N]``, see :func:`walk_counts`. Both directions are added
             up, as in the authors' code, where the paper takes the greater. The diagonal does not
             count.
         edges: how many, each counted once.
@@ -447,6 +460,19 @@ def assemble(counts: Any, edges: int) -> Graph:
     chosen[further.topk(edges - int(chosen.sum())).indices] = True
     links = torch.stack([a[chosen], b[chosen]])
     return Graph(torch.cat([links, links.flip(0)], dim=1), n, undirected=True)
+
+
+def generated_graph(generator: WalkGenerator, transitions: int | None = None) -> Graph:
+    """A graph of a trained generator: its walks counted, and :func:`assemble` of the counts.
+
+    Args:
+        generator: made with `edges`, how many the graph shall have.
+        transitions: steps to count; 100 for each of these edges if not given.
+    """
+    if generator.edges is None:
+        raise ValueError("generator: expected one made with edges, got none")
+    steps = 100 * generator.edges if transitions is None else transitions
+    return assemble(walk_counts(generator, steps), generator.edges)
 
 
 def _xavier(*size: int) -> Tensor:
