@@ -181,24 +181,31 @@ class OfValid:
 
 
 class Scarce:
-    """A reward that is shared among repetitions: divided by how often the molecule occurs among the
-    latest ones that were asked for.
+    r"""A reward that is shared among repetitions:
+
+    .. math::
+        R'(m) = R(m) \, \big(f + (1 - f) / n_m\big),
+
+    where :math:`n_m` is how often the molecule occurs among the latest ones that were asked for.
 
     MolGAN's known failure is a generator that makes a few good molecules over and over. This answer
     to it is ours, in place of the paper's comparison within a batch: what is repeated loses its
-    worth.
+    worth, but for a part f, without which a valid molecule that was made before would be worth no
+    more than none.
 
     Args:
-        reward: of one molecule, whatever the others are.
+        reward: R, of one molecule, whatever the others are.
         memory: how many are the latest.
+        floor: f.
     """
 
-    def __init__(self, reward: Reward, memory: int = 1000) -> None:
-        self.reward = reward
+    def __init__(self, reward: Reward, memory: int = 1000, floor: float = 0.5) -> None:
+        self.reward, self.floor = reward, floor
         self.latest: deque[str | None] = deque(maxlen=memory)
 
     def __call__(self, smiles: Sequence[str | None]) -> Tensor:
         self.latest.extend(smiles)
         times = Counter(self.latest)
         worth = self.reward(smiles)
-        return worth / torch.tensor([times[one] for one in smiles]).to(worth)
+        shared = 1 / torch.tensor([times[one] for one in smiles]).to(worth)
+        return worth * (self.floor + (1 - self.floor) * shared)

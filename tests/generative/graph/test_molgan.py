@@ -318,7 +318,9 @@ def test_the_reward_reaches_the_generator():
 
 
 def test_repetitions_share_a_reward():
-    reward = Scarce(carbons, memory=4)
+    half = Scarce(carbons, floor=0.5)
+    assert half(["C", "CC", "C", None]).tolist() == pytest.approx([1 / 12, 2 / 9, 1 / 12, 0])
+    reward = Scarce(carbons, memory=4, floor=0.0)
     assert reward(["C", "CC", "C", None]).tolist() == pytest.approx([1 / 18, 2 / 9, 1 / 18, 0])
     # Of the latest four are now None, C, CC and CC.
     assert reward(["C", "CC", "CC"]).tolist() == pytest.approx([1 / 9, 1 / 9, 1 / 9])
