@@ -30,20 +30,21 @@ Reward = Callable[[Sequence[str | None]], Tensor]
 class MoleculeGenerator(MoleculeDecoder):
     r"""Molecules of noise, by a perceptron (De Cao & Kipf 2018, section 3.1).
 
-    From logits of every atom and of every pair of atoms types are drawn with Gumbel noise g (Jang
-    et al. 2017):
+    Of the logits of every atom and of every pair of atoms the greatest is taken, and in training
+    the gradient is that of :math:`\mathrm{softmax}(\text{logits} / \tau)`. So all chance is in the
+    noise that is given. Or types are drawn with Gumbel noise g (Jang et al. 2017):
 
     .. math::
-        \mathrm{softmax}((\text{logits} + g) / \tau).
+        \mathrm{softmax}((\text{logits} + g) / \tau),
 
-    In training mode that is the sample (``relaxation="soft"``), or the gradient of the one-hot row
-    of its greatest entry ("straight-through"). In evaluation mode samples are one-hot.
+    in training that sample itself ("soft"), or its gradient with the one-hot row of its greatest
+    entry ("gumbel"). In evaluation mode samples are one-hot.
 
     Args:
         molecules: their size and types.
         noise: size of the standard normal noise.
         hidden: sizes of the perceptron.
-        relaxation: "straight-through" or "soft".
+        relaxation: "threshold", "gumbel" or "soft".
         temperature: :math:`\tau`.
 
     Shapes:
@@ -56,12 +57,12 @@ class MoleculeGenerator(MoleculeDecoder):
         noise: int = 32,
         hidden: Sequence[int] = (128, 256, 512),
         *,
-        relaxation: str = "straight-through",
+        relaxation: str = "threshold",
         temperature: float = 1.0,
     ) -> None:
         super().__init__(molecules, noise, hidden)
-        if relaxation not in ("straight-through", "soft"):
-            raise ValueError(f"relaxation: expected straight-through or soft, got {relaxation!r}")
+        if relaxation not in ("threshold", "gumbel", "soft"):
+            raise ValueError(f"relaxation: expected threshold, gumbel or soft, got {relaxation!r}")
         if not temperature > 0:
             raise ValueError(f"temperature: expected a positive number, got {temperature}")
         self.relaxation, self.temperature = relaxation, temperature
@@ -70,8 +71,12 @@ class MoleculeGenerator(MoleculeDecoder):
         return self._packed(*map(self._draw, self._logits(noise)), itself=1.0)
 
     def _draw(self, logits: Tensor) -> Tensor:
-        hard = not self.training or self.relaxation == "straight-through"
-        return F.gumbel_softmax(logits, self.temperature, hard=hard)
+        if self.relaxation != "threshold":
+            hard = not self.training or self.relaxation == "gumbel"
+            return F.gumbel_softmax(logits, self.temperature, hard=hard)
+        greatest = F.one_hot(logits.argmax(dim=-1), logits.size(-1)).to(logits.dtype)
+        soft = (logits / self.temperature).softmax(dim=-1)
+        return greatest + soft - soft.detach() if self.training else greatest
 
 
 def molecule_generator(size: int, elements: Sequence[str], **settings: Any) -> MoleculeGenerator:
@@ -94,11 +99,12 @@ class MolGAN(Game):
     2017 (De Cao & Kipf 2018, sections 3 and 3.4).
 
     .. math::
-        L_G = -\lambda \, D(G(z)) - (1 - \lambda) \, \hat R(G(z)), \quad
+        L_G = -\lambda \, D(G(z)) - (1 - \lambda) \, \mathrm{logit} \hat R(G(z)), \quad
         L_{\hat R} = (\hat R(m) - R(m))^2 + (\hat R(G(z)) - R(G(z)))^2
 
     The reward R has no gradient: its network :math:`\hat R` learns it from real and generated
-    molecules and passes the gradient on.
+    molecules and passes the gradient on. The generator climbs the logit, as where it makes nothing
+    that is worth anything :math:`\hat R` itself has no slope.
 
     Args:
         molecules: their size and types.
@@ -155,14 +161,15 @@ class MolGAN(Game):
         loss = self.critic_share * self.objective.generator(self.discriminator.critic(fake))
         if self.critic_share == 1:
             return loss
-        return loss - (1 - self.critic_share) * self._worth(fake).mean()
+        return loss - (1 - self.critic_share) * self._logits(fake).mean()
 
-    def _worth(self, molecules: Tensor) -> Tensor:
+    def _logits(self, molecules: Tensor) -> Tensor:
+        """Of the reward that its network expects, ``[B]``."""
         assert self.discriminator.reward is not None
-        return self.discriminator.reward(molecules).squeeze(1).sigmoid()
+        return self.discriminator.reward(molecules).squeeze(1)
 
     def _error(self, molecules: Tensor, worth: Tensor) -> Tensor:
-        return F.mse_loss(self._worth(molecules), worth)
+        return F.mse_loss(self._logits(molecules).sigmoid(), worth)
 
 
 class OfValid:

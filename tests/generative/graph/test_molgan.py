@@ -21,6 +21,7 @@ from graphkit.generative import (
 )
 from graphkit.generative.graph import (
     DenseMolecules,
+    MoleculeDecoder,
     MoleculeGenerator,
     MoleculeReader,
     MolGAN,
@@ -109,7 +110,7 @@ def test_what_fits(smiles: str, fits: bool):
             MOLECULES.encode([smiles])
 
 
-@pytest.mark.parametrize("relaxation", ["straight-through", "soft"])
+@pytest.mark.parametrize("relaxation", ["threshold", "gumbel", "soft"])
 def test_generated_molecules_are_symmetric_and_distributions(relaxation: str):
     torch.manual_seed(0)
     generator = MoleculeGenerator(MOLECULES, relaxation=relaxation, temperature=0.7)
@@ -121,7 +122,7 @@ def test_generated_molecules_are_symmetric_and_distributions(relaxation: str):
     assert torch.allclose(bonds.sum(-1), torch.ones(6, 9, 9))
     assert bonds.diagonal(dim1=1, dim2=2)[:, 0].eq(1).all()  # no atom is joined to itself
     hard = made.detach().isclose(made.detach().round()).all()
-    assert hard == (relaxation == "straight-through")
+    assert hard == (relaxation != "soft")
     (slope,) = torch.autograd.grad((made * torch.randn_like(made)).sum(), [generator.bonds.weight])
     assert slope.abs().max() > 0
     drawn = generator.eval()(noise)
@@ -129,9 +130,25 @@ def test_generated_molecules_are_symmetric_and_distributions(relaxation: str):
     assert set(drawn.unique().tolist()) == {0.0, 1.0}
 
 
+def test_the_greatest_logits_are_taken():
+    torch.manual_seed(0)
+    generator = MoleculeGenerator(MOLECULES, temperature=0.5)
+    noise = torch.randn(6, 32)
+    atoms, bonds = MOLECULES.unpack(generator(noise))
+    x, a = MOLECULES.unpack(MoleculeDecoder.forward(generator, noise))
+    assert torch.equal(atoms.argmax(dim=-1), x.argmax(dim=-1))
+    assert torch.equal(bonds.argmax(dim=-1), a.argmax(dim=-1))
+    assert torch.equal(generator(noise), generator(noise))
+    weight = torch.randn_like(atoms)
+    found = torch.autograd.grad((atoms * weight).sum(), generator.atoms.bias)
+    x, _ = MOLECULES.unpack(MoleculeDecoder.forward(generator, noise))
+    soft = (x / 0.5).softmax(dim=-1)
+    assert torch.allclose(*found, *torch.autograd.grad((soft * weight).sum(), generator.atoms.bias))
+
+
 def test_drawn_types_follow_the_softmax():
     torch.manual_seed(0)
-    generator = MoleculeGenerator(MOLECULES).eval()
+    generator = MoleculeGenerator(MOLECULES, relaxation="gumbel").eval()
     with torch.no_grad():
         generator.atoms.weight *= 20
         noise = torch.randn(1, 32)
@@ -350,7 +367,7 @@ def test_what_does_not_fit():
         DenseMolecules(3, ("C", "C"))
     with pytest.raises(ValueError, match=r"shape \[B, 9, 41\], got \[1, 5, 25\]"):
         MOLECULES.decode(written([1], {}))
-    with pytest.raises(ValueError, match="relaxation: expected straight-through or soft"):
+    with pytest.raises(ValueError, match="relaxation: expected threshold, gumbel or soft"):
         MoleculeGenerator(MOLECULES, relaxation="hard")
     with pytest.raises(ValueError, match="temperature: expected a positive number, got 0"):
         MoleculeGenerator(MOLECULES, temperature=0.0)
