@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphkit.engine.cpu.sample.linked import Linked
+from graphkit.engine.cpu.sample.linked import linked_of
 from graphkit.graph import Graph
 from graphkit.sampling._seeds import Seed, check_number, seed_of
 from graphkit.sampling._source import check_graph
@@ -48,7 +48,7 @@ def negative_sampling(
                 f"num_neg_samples: expected an even number with force_undirected, got {count}"
             )
         count -= 1
-    linked = _linked(graph, ordered=force_undirected)
+    linked = linked_of(graph, ordered=force_undirected)
     available = linked.unlinked * (2 if force_undirected else 1)
     if count > available:
         raise ValueError(
@@ -78,18 +78,12 @@ def structured_negative_sampling(
     """
     graph = _graph_of(edge_index, num_nodes)
     i, j = graph.edge_index.clone()
-    k = _linked(graph, ordered=False).targets(i, seed_of(seed))
+    k = linked_of(graph).targets(i, seed_of(seed))
     full = (k < 0).nonzero().view(-1)
     if full.numel():
         node = int(i[full[0]])
         raise ValueError(f"edge_index: expected nodes not linked to all others, got node {node}")
     return i, j, k
-
-
-def _linked(graph: Graph, ordered: bool) -> Linked:
-    return graph.cached(
-        ("linked", ordered), lambda: Linked(graph.edge_index, graph.num_nodes, ordered)
-    )
 
 
 def _graph_of(edge_index: Any, num_nodes: int | None) -> Graph:

@@ -1,5 +1,6 @@
 """Models from layers: encoders of any depth, and heads to put on them."""
 
+from graphkit.nn.models.autoencoder import ARGA, ARGVA, GAE, VGAE, InnerProductDecoder
 from graphkit.nn.models.basic_gnn import GAT, GCN, GIN, PNA, BasicGNN, GraphSAGE
 from graphkit.nn.models.gcnii import GCNII
 from graphkit.nn.models.heads import EdgeHead, GraphHead, NodeHead, Predictor
@@ -8,17 +9,22 @@ from graphkit.nn.models.mlp import MLP
 from graphkit.nn.models.stack import ConvStack
 
 __all__ = [
+    "ARGA",
+    "ARGVA",
+    "GAE",
     "GAT",
     "GCN",
     "GCNII",
     "GIN",
     "MLP",
     "PNA",
+    "VGAE",
     "BasicGNN",
     "ConvStack",
     "EdgeHead",
     "GraphHead",
     "GraphSAGE",
+    "InnerProductDecoder",
     "JumpingKnowledge",
     "NodeHead",
     "Predictor",

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from graphkit.engine.cpu.sample import pairs
+from graphkit.graph import Graph
 
 _READS = 16  # of one bisection
 
@@ -66,3 +67,10 @@ class Linked:
     @property
     def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self._before.numpy(), self._ptr.numpy(), self._col.numpy()
+
+
+def linked_of(graph: Graph, ordered: bool = False) -> Linked:
+    """The linked pairs of a graph on the CPU, which keeps them."""
+    return graph.cached(
+        ("linked", ordered), lambda: Linked(graph.edge_index, graph.num_nodes, ordered)
+    )
