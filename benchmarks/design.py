@@ -8,8 +8,8 @@ Each of `--molecules` test molecules, drawn by the seed, is edited by beam searc
 bonds) that learnt the figure from molecules of ZINC's validation part. What was designed for a
 network is scored by rdkit in the end: where the network believes in more than is true, the two
 columns part. Such a network is led astray by molecules unlike those it knows; so in each of
-`--rounds` further rounds it designs from molecules it learnt from, `--learn` of the molecules that
-were looked at are scored by rdkit, and a network learns from them too.
+`--rounds` rounds it designs from molecules it learnt from, half as many as `--learn` of those that
+were looked at are scored by rdkit, and a network learns from all.
 
 Mean and deviation are over the starting molecules; a network's error is that on 2,000 other test
 molecules. Figures are not standardised.
@@ -46,6 +46,7 @@ SCORES: dict[str, Callable[[Sequence[str]], Tensor]] = {
 }
 
 
+JUDGES = ("rdkit", "network", "rounds")
 HELD_OUT = 2000  # molecules that a network's error is measured on
 
 
@@ -90,25 +91,28 @@ class Recorded:
         return self.score(smiles)
 
 
-def judges(name: str, options: argparse.Namespace) -> Iterator[tuple[str, PredictedScore]]:
-    """A network that knows molecules of ZINC alone; then one that also learnt from what designs
-    for its predecessor, from other molecules, looked at."""
+def judges(name: str, options: argparse.Namespace) -> Iterator[tuple[str, Score]]:
+    """rdkit itself; a network that knows molecules of ZINC alone; and one that also learnt from
+    what designs for its predecessors, from molecules it knew, looked at."""
+    if "rdkit" in options.judges:
+        yield "rdkit", SCORES[name]
     smiles = smiles_of("valid")[: options.learn]
     network = trained(name, smiles, options)
-    yield "network", network
+    if "network" in options.judges:
+        yield "network", network
+    if "rounds" not in options.judges:
+        return
     draws = random.Random(options.seed)
     known = list(smiles)
     for turn in range(1, options.rounds + 1):
         recorded = Recorded(network)
-        for start in track(
-            draws.sample(smiles, options.starts), f"{name}: round {turn}", transient=True
-        ):
-            design(start, recorded, budget=options.budget // 5, beam=options.beam, seed=turn)
+        starts = draws.sample(smiles, min(options.starts, len(smiles)))
+        for start in track(starts, f"{name}: round {turn}", transient=True):
+            design(start, recorded, budget=options.budget, beam=options.beam, seed=turn)
         found = sorted(recorded.asked)
-        known += draws.sample(found, min(len(found), options.learn))
+        known += draws.sample(found, min(len(found), options.learn // 2))
         network = trained(name, known, options)
-    if options.rounds:
-        yield f"network, {options.rounds} rounds", network
+    yield f"network, {options.rounds} rounds", network
 
 
 def row_of(
@@ -158,12 +162,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scores", nargs="*", metavar="SCORE", help=", ".join(SCORES))
     parser.add_argument("--molecules", type=int, default=100, help="to start from")
-    parser.add_argument("--budget", type=int, default=2000, help="molecules scored for each")
+    parser.add_argument("--budget", type=int, default=1000, help="molecules scored for each")
     parser.add_argument("--beam", type=int, default=5)
     parser.add_argument("--learn", type=int, default=10_000, help="molecules for the network")
-    parser.add_argument("--epochs", type=int, default=30, help="of the network")
-    parser.add_argument("--rounds", type=int, default=2, help="of learning from designs")
-    parser.add_argument("--starts", type=int, default=100, help="designs in a round")
+    parser.add_argument("--epochs", type=int, default=20, help="of the network")
+    parser.add_argument("--judges", nargs="+", choices=JUDGES, default=JUDGES)
+    parser.add_argument("--rounds", type=int, default=4, help="of learning from designs")
+    parser.add_argument("--starts", type=int, default=40, help="designs in a round")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--pictures", type=Path, help="draw the way of the greatest gain there")
@@ -179,13 +184,14 @@ def main() -> None:
     held_out = [test[i] for i in order[options.molecules :][:HELD_OUT].tolist()]
     rows = []
     for name in options.scores or SCORES:
-        rows.append(row_of(name, "rdkit", starts, SCORES[name], options) | {"judge_error": ""})
         true = SCORES[name](held_out)
-        for judge, network in judges(name, options):
-            error = (network(held_out) - true).abs().mean().item()
-            print(f"{name}: mean absolute error of the {judge} {error:.3f}", flush=True)
-            row = row_of(name, judge, starts, network, options)
-            rows.append(row | {"judge_error": round(error, 4)})
+        for judge, score in judges(name, options):
+            row = row_of(name, judge, starts, score, options) | {"judge_error": ""}
+            if judge != "rdkit":
+                error = (score(held_out) - true).abs().mean().item()
+                print(f"{name}: mean absolute error of the {judge} {error:.3f}", flush=True)
+                row["judge_error"] = round(error, 4)
+            rows.append(row)
     if options.csv:
         versions = {**about(), "rdkit": version("rdkit")}
         put([row | versions for row in rows], options.csv, ("score", "judge", "seed"))

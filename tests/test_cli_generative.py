@@ -135,7 +135,7 @@ def test_what_cannot_be_trained(tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoint.safetensors").write_bytes(b"damaged")
     assert "something else or damaged" in refused("fit-autoencoder", "digits", *out)
     assert "expected an encoder" in refused("generate", str(tmp_path / "none.safetensors"))
-    assert "--out: expected a file .png or .npz" in refused(
+    assert "--out: expected a file .png, .npz for pictures" in refused(
         "generate", str(tmp_path / "run" / "model.safetensors"), "--out", "x.jpg"
     )
 

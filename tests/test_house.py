@@ -27,7 +27,7 @@ FLOORS = [
     {"explain", "temporal", "hetero", "distributed"},
     {"acceleration"},
     {"plot", "report"},
-    {"demo"},
+    {"demo", "benchmark"},
     {"cli"},
 ]
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

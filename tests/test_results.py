@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from graphkit.benchmark import Results, read_all, summaries
 from graphkit.experiment import recipe_of
 
 ROOT = Path(__file__).parent.parent
@@ -60,16 +61,17 @@ def gpu_table() -> str:
 
 def experiments_table() -> str:
     """Models on the public splits of Planetoid."""
+    files = sorted((ROOT / "benchmarks/results/experiments").glob("*.csv"), reverse=True)
+    records = [record for file in files for record in Results(file).records.values()]
     found = {
-        (row["model"], row["dataset"]): f"{float(row['mean']):.1f} ± {float(row['deviation']):.1f} "
-        f"({float(row['published']):.1f})"
-        for row in rows("experiments")
-        if row["split"] == "public" and row["task"] == "node" and row["published"]
+        (s.config.model, s.config.dataset): f"{s.mean:.1f} ± {s.deviation or 0.0:.1f} "
+        f"({s.published.value:.1f})"
+        for s in summaries(read_all(ROOT / "benchmarks/configs"), records)
+        if s.config.split == "public" and s.config.task == "node" and s.published is not None
     }
-    models = dict.fromkeys(model for model, _ in found)
     sets = {"cora": "Cora", "citeseer": "CiteSeer", "pubmed": "PubMed"}
     lines = [f"| | {' | '.join(sets.values())} |", "|---|---|---|---|"]
-    for model in models:
+    for model in sorted({model for model, _ in found}):
         cells = (found.get((model, name), "–") for name in sets)
         lines.append(f"| {recipe_of(model).title} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -9,6 +9,7 @@ import typer
 import graphkit
 from graphkit.cli import (
     anomaly,
+    bench,
     datasets,
     demo,
     explain_plan,
@@ -17,11 +18,14 @@ from graphkit.cli import (
     generate,
     info,
     run,
+    tune,
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (
     run.run,
+    bench.bench,
+    tune.tune,
     datasets.datasets,
     explain_plan.explain_plan,
     fit_autoencoder.fit_autoencoder,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from graphkit.generative import Round
+    from graphkit.generative import Autoencoder, Round
     from graphkit.generative.graph import DenseMolecules
     from graphkit.graph import Graph
 
@@ -62,47 +62,55 @@ def molecules_of(
 def fit_molgan(
     code: DenseMolecules, smiles: list[str], epochs: int, reward: str | None, console: Console
 ) -> nn.Module:
-    """Of the epochs the second half follows the reward, if there is one."""
+    """From a graph VAE's decoder on; the game has half as many epochs as that."""
     import torch
 
     from graphkit import metrics
     from graphkit.data import Samples
-    from graphkit.generative import play
+    from graphkit.generative import play, train_discriminator
     from graphkit.generative.graph import MolGAN, OfValid, Scarce
 
+    start = fit_graph_vae(code, smiles, epochs, console)
+    assert start.noise is not None
     worth = None if reward is None else OfValid(getattr(metrics, reward))
-    game = MolGAN(code, None if worth is None else Scarce(worth))
+    game = MolGAN(
+        code,
+        None if worth is None else Scarce(worth, floor=0.75),
+        critic_share=1.0 if worth is None else 0.02,
+        noise=start.noise,
+    )
+    game.generator.load_state_dict(start.decoder.state_dict())
+    of_generator, of_judges = (
+        torch.optim.Adam(player.parameters(), rate, betas=(0.5, 0.9), fused=True)
+        for player, rate in ((game.generator, 2e-4), (game.discriminator, 1e-3))
+    )
     molecules = code.encode(smiles)
     rows = (molecules,) if worth is None else (molecules, worth(smiles))
-    optimizers = [
-        torch.optim.Adam(player.parameters(), 1e-3, betas=(0.5, 0.9), fused=True)
-        for player in (game.generator, game.discriminator)
-    ]
     batches = Samples(*rows, batch_size=32)
-    by_critic = epochs if worth is None else epochs // 2
+    for batch in batches:  # so that the generator does not follow judges who know nothing
+        train_discriminator(game, batch, of_judges)
+    epochs = max(1, epochs // 2)
     with progress(console, "molgan", epochs) as told:
-        for begun, count in ((0, by_critic), (by_critic, epochs - by_critic)):
 
-            def on_epoch(round_: Round, begun: int = begun) -> None:
-                losses = f"{round_.discriminator_loss:.3g}, {round_.generator_loss:.3g}"
-                told(begun + round_.number, f"losses {losses}")
+        def on_epoch(round_: Round) -> None:
+            losses = f"{round_.discriminator_loss:.3g}, {round_.generator_loss:.3g}"
+            told(round_.number, f"losses {losses}")
 
-            game.critic_share = 0.0 if begun else 1.0
-            if count:
-                play(
-                    game,
-                    batches,
-                    *optimizers,
-                    epochs=count,
-                    discriminator_steps=min(5, len(batches)),
-                    on_epoch=on_epoch,
-                )
+        play(
+            game,
+            batches,
+            of_generator,
+            of_judges,
+            epochs=epochs,
+            discriminator_steps=min(5, len(batches)),
+            on_epoch=on_epoch,
+        )
     return game.generator
 
 
 def fit_graph_vae(
     code: DenseMolecules, smiles: list[str], epochs: int, console: Console
-) -> nn.Module:
+) -> Autoencoder:
     from graphkit.generative import fit_autoencoder
     from graphkit.generative.graph import graph_vae
 
@@ -167,8 +175,11 @@ def save(generator: nn.Module, file: Path) -> None:
             edges=generator.edges,
         )
     else:
-        build = graph_vae if isinstance(generator, Autoencoder) else molecule_generator
-        save_generator(generator, file, build, size=SIZE, elements=list(ELEMENTS))
+        made_with: dict[str, Any] = {"size": SIZE, "elements": list(ELEMENTS)}
+        if isinstance(generator, Autoencoder):
+            save_generator(generator, file, graph_vae, **made_with)
+        else:
+            save_generator(generator, file, molecule_generator, **made_with, noise=generator.noise)
 
 
 def write_molecules(

@@ -50,8 +50,7 @@ def generate(
     reward: Annotated[
         str | None,
         typer.Option(
-            help=f"What molgan's molecules are to be good at: {', '.join(_graphs.REWARDS)}. "
-            "The second half of the epochs goes for it."
+            help=f"What molgan's molecules are to be good at: {', '.join(_graphs.REWARDS)}."
         ),
     ] = None,
     limit: Annotated[

@@ -64,16 +64,17 @@ class GINProtocol(_Folds):
         curves: list[list[float]] = []
 
         def keep(trained: Trained, best: float) -> None:
-            curves.append([self.in_unit(_metric(epoch)) for epoch in trained.fit.history])
+            curves.append(self.curve(trained))
             if on_seed is not None:
                 on_seed(trained, best)
 
         outcome = super().run(seeds, on_seed=keep, **progress)
-        if curves:
-            means = [statistics.fmean(scores) for scores in zip(*curves, strict=True)]
-            chosen = means.index(max(means))
-            outcome.values = [curve[chosen] for curve in curves]
+        outcome.values = at_one_epoch(curves)
         return outcome
+
+    def curve(self, trained: Trained) -> list[float]:
+        """What the held-out fold scored after every epoch."""
+        return [self.in_unit(_metric(epoch)) for epoch in trained.fit.history]
 
     def train(self, seed: int, on_epoch: Callable[[Epoch], Any] | None = None) -> Trained:
         """Train on all but the held-out fold, which stands in the place of validation."""
@@ -81,6 +82,12 @@ class GINProtocol(_Folds):
         merged = split._replace(train=torch.cat([split.train, split.val]), val=split.test)
         model, fitted, _ = self._fitted(merged, seed, seed, on_epoch)
         return Trained(seed, model, fitted, _metric(fitted.best))
+
+
+def at_one_epoch(curves: Sequence[Sequence[float]]) -> list[float]:
+    """Of every fold's curve the score at the epoch where their mean is highest."""
+    means = [statistics.fmean(scores) for scores in zip(*curves, strict=True)]
+    return [curve[means.index(max(means))] for curve in curves]
 
 
 class FairProtocol(_Folds):

@@ -10,7 +10,8 @@ A file ``recipes/gcn.yaml`` holds::
     published:
       - {dataset: cora, level: node, value: 81.5, source: ...}
 
-A row with ``further: ap`` is of another metric than the task's.
+A row with ``further: ap`` is of another metric than the task's; `deviation` and `seeds` are there
+where the source tells them. A source that says "recalled" was not read again.
 """
 
 from __future__ import annotations
@@ -27,11 +28,16 @@ from graphkit.data.dataset import Level
 
 @dataclass(frozen=True)
 class Published:
-    """A published mean, in the unit of the metric (per cent where that is a share)."""
+    """A published mean, in the unit of the metric (per cent where that is a share).
+
+    Attributes:
+        deviation, seeds: Of the runs it is the mean of, where the source tells them.
+    """
 
     value: float
     source: str
     deviation: float | None = None
+    seeds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,9 @@ class Recipe:
         for row in self.layers.get("published", []):
             same = (row["dataset"], row.get("level", "node"), row.get("protocol", "split"))
             if (*same, row.get("further")) == (dataset, level, protocol, further):
-                return Published(row["value"], row["source"], row.get("deviation"))
+                return Published(
+                    row["value"], row["source"], row.get("deviation"), row.get("seeds")
+                )
         return None
 
 

@@ -102,7 +102,7 @@ class MolGAN(Game):
         L_G = -\lambda \, D(G(z)) - (1 - \lambda) \, \mathrm{logit} \hat R(G(z)), \quad
         L_{\hat R} = (\hat R(m) - R(m))^2 + (\hat R(G(z)) - R(G(z)))^2
 
-    The reward R has no gradient: its network :math:`\hat R` learns it from real and generated
+    The reward R has no gradient, and of several parts there is none: its network :math:`\hat R` learns it from real and generated
     molecules and passes the gradient on. The generator climbs the logit, as where it makes nothing
     that is worth anything :math:`\hat R` itself has no slope.
 
@@ -113,6 +113,12 @@ class MolGAN(Game):
         penalty: weight of the gradient penalty.
         layer: of the critic and of the reward's network, as for :class:`MoleculeReader`.
         **settings: of the :class:`MoleculeGenerator`.
+
+    A generator that starts as the decoder of a :func:`graph_vae` makes many valid molecules from the
+    first step on, which a reward needs that is 0 for all others::
+
+        game = MolGAN(molecules, Scarce(OfValid(qed)), noise=vae.noise)
+        game.generator.load_state_dict(vae.decoder.state_dict())
 
     Batches are ``(molecules,)`` as :meth:`DenseMolecules.encode` gives them, or ``(molecules,
     rewards)``, the rewards ``[B]``, if there is one.
@@ -153,7 +159,7 @@ class MolGAN(Game):
         loss = self.judged(self.discriminator.critic, real, fake)
         if self.reward is None:
             return loss
-        worth = self.reward(self.molecules.decode(fake)).to(fake)
+        worth = self.reward(self.molecules.decode(fake, largest=False)).to(fake)
         return loss + self._error(real, batch[1]) + self._error(fake, worth)
 
     def generator_loss(self, batch: Batch) -> Tensor:
