@@ -78,6 +78,11 @@ def write_tables() -> None:
         "anomalies": "dataset detector roc_auc roc_auc_deviation ap seeds seconds",
         "graph_autoencoders": "dataset model auc auc_deviation auc_published ap ap_deviation "
         "ap_published seeds",
+        "molgan": "system molecules valid valid_part unique novel qed diversity valid_published "
+        "unique_published novel_published steps seconds",
+        "design": "score judge before after gain gain_deviation gain_by_judge improved edits "
+        "molecules budget judge_error",
+        "gae_epochs": "system threads allocator seconds_median times_base peak_mb auc",
         "digits_vae": "model seed nll published draws epochs seconds",
         "image_gans": "task system metric value deviation runs steps seconds",
         "uses": "use system setting metric mean deviation runs seconds",

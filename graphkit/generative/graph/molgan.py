@@ -102,9 +102,10 @@ class MolGAN(Game):
         L_G = -\lambda \, D(G(z)) - (1 - \lambda) \, \mathrm{logit} \hat R(G(z)), \quad
         L_{\hat R} = (\hat R(m) - R(m))^2 + (\hat R(G(z)) - R(G(z)))^2
 
-    The reward R has no gradient, and of several parts there is none: its network :math:`\hat R` learns it from real and generated
-    molecules and passes the gradient on. The generator climbs the logit, as where it makes nothing
-    that is worth anything :math:`\hat R` itself has no slope.
+    The reward R has no gradient: its network :math:`\hat R` learns it from real and generated
+    molecules and passes the gradient on. What has several parts is no molecule, and rewarded as
+    such. The generator climbs the logit, as where it makes nothing that is worth anything
+    :math:`\hat R` itself has no slope.
 
     Args:
         molecules: their size and types.
@@ -114,8 +115,8 @@ class MolGAN(Game):
         layer: of the critic and of the reward's network, as for :class:`MoleculeReader`.
         **settings: of the :class:`MoleculeGenerator`.
 
-    A generator that starts as the decoder of a :func:`graph_vae` makes many valid molecules from the
-    first step on, which a reward needs that is 0 for all others::
+    A generator that starts as the decoder of a :func:`graph_vae` makes many valid molecules from
+    the first step on, which a reward needs that is 0 for all others::
 
         game = MolGAN(molecules, Scarce(OfValid(qed)), noise=vae.noise)
         game.generator.load_state_dict(vae.decoder.state_dict())
