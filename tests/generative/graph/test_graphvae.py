@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from graphkit.generative import fit_autoencoder, sample
-from graphkit.generative.graph import DenseMolecules, graph_vae
+from graphkit.generative.graph import DenseMolecules, MolGAN, graph_vae
 from graphkit.nn import MLP, GINEConv
 
 chem = pytest.importorskip("rdkit.Chem")
@@ -55,6 +55,17 @@ def test_a_handful_is_learnt_by_heart(layer: Callable[[int, int], nn.Module] | N
     made = sample(model, 64)
     assert made.shape == (64, MOLECULES.size, MOLECULES.width)
     assert all(MOLECULES.decode(made, correct=True))
+
+
+def test_its_decoder_starts_a_generator():
+    torch.manual_seed(0)
+    model = graph_vae(code=8, hidden=(16,))
+    game = MolGAN(MOLECULES, noise=8, hidden=(16,))
+    game.generator.load_state_dict(model.decoder.state_dict())
+    noise = torch.randn(20, 8)
+    made, drawn = model.decode(noise), game.generator.eval()(noise)
+    for part, one_hot in zip(MOLECULES.unpack(made), MOLECULES.unpack(drawn), strict=True):
+        assert torch.equal(part.argmax(dim=-1), one_hot.argmax(dim=-1))
 
 
 def test_what_is_corrected_is_valid_and_what_is_valid_stays():

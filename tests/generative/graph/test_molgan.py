@@ -25,6 +25,7 @@ from graphkit.generative.graph import (
     MoleculeGenerator,
     MoleculeReader,
     MolGAN,
+    OfValid,
     RelationalLayer,
     Scarce,
 )
@@ -332,6 +333,46 @@ def test_the_reward_reaches_the_generator():
     play(game, batches, *optimizers, epochs=80)
     assert before < 0.3
     assert share() > before + 0.2
+
+
+def test_several_parts_are_worth_nothing():
+    seen: list[str | None] = []
+
+    def remember(smiles: Sequence[str | None]) -> Tensor:
+        seen.extend(smiles)
+        return torch.zeros(len(smiles))
+
+    game = MolGAN(MOLECULES, remember, critic_share=0.5)
+    apart = written([1, 1, 1], {(0, 1): 1}, n=9)  # C-C and C
+    game._generate = lambda like: apart.expand(len(like), -1, -1)  # type: ignore[method-assign]
+    game.discriminator_loss((MOLECULES.encode(SMILES), torch.zeros(len(SMILES))))
+    assert seen == [None] * len(SMILES)
+    assert MOLECULES.decode(apart) == ["CC"]
+
+
+def test_a_score_of_what_is_valid_is_asked_once():
+    asked: list[str] = []
+
+    def score(smiles: Sequence[str]) -> Tensor:
+        asked.extend(smiles)
+        return torch.full((len(smiles),), 0.5)
+
+    reward = OfValid(score)
+    assert reward(["C", None, "CC", "C"]).tolist() == [0.5, 0.0, 0.5, 0.5]
+    assert reward(["CC"]).tolist() == [0.5]
+    assert asked == ["C", "CC"]
+
+    def broken(smiles: Sequence[str]) -> Tensor:
+        raise RuntimeError("no score")
+
+    game = MolGAN(MOLECULES, OfValid(broken), critic_share=0.5)
+    batch = MOLECULES.encode(SMILES), torch.zeros(len(SMILES))
+    before = {name: value.clone() for name, value in game.state_dict().items()}
+    game._generate = lambda like: batch[0]  # type: ignore[method-assign]
+    optimizer = torch.optim.Adam(game.discriminator.parameters())
+    with pytest.raises(RuntimeError, match="no score"):
+        train_discriminator(game, batch, optimizer)
+    assert all(torch.equal(value, before[name]) for name, value in game.state_dict().items())
 
 
 def test_repetitions_share_a_reward():
