@@ -52,8 +52,8 @@ MOLECULES = DenseMolecules(9, ("C", "N", "O", "F"))
 PUBLISHED = {"valid": 98.1, "unique": 10.4, "novel": 94.2}  # De Cao & Kipf 2018, table 3
 SYSTEMS = ("data", "vae", "scratch", "reward", "shared")
 ROUND, CRITIC_STEPS, BATCH, RATE = 100, 5, 32, 1e-3
-RATE_AFTER_START, JUDGES_ALONE, DECAY = 2e-4, 500, 0.98
-CRITIC_SHARE, FLOOR = 0.02, 0.75  # of ``shared``
+RATE_AFTER_START, JUDGES_ALONE, DECAY = 1e-4, 500, 0.98
+CRITIC_SHARE, FLOOR = 0.05, 0.5  # of ``shared``
 WORTH = OfValid(qed)
 CODE = 56  # of the autoencoder, and the generators' noise
 REFERENCE = 2000  # molecules that descriptors are compared with
@@ -158,10 +158,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=", ".join(SYSTEMS))
     parser.add_argument("--subset", type=int, default=5000, help="molecules; 0 for all")
-    parser.add_argument("--steps", type=int, default=4000, help="of the critic")
+    parser.add_argument("--steps", type=int, default=6000, help="of the critic")
     parser.add_argument("--epochs", type=int, default=40, help="of the autoencoder")
     parser.add_argument("--samples", type=int, default=5000)
-    parser.add_argument("--memory", type=int, default=1000, help="samples that share a reward")
+    parser.add_argument("--memory", type=int, default=5000, help="samples that share a reward")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--csv", type=Path)
     options = parser.parse_args()

@@ -5,7 +5,7 @@ from graphkit.tasks.communities import DMoN, collapse, louvain, soft_modularity
 from graphkit.tasks.edge import EdgeTask, EndsHead
 from graphkit.tasks.friends import FriendModel, FriendTask
 from graphkit.tasks.graph import GraphTask
-from graphkit.tasks.heuristics import adamic_adar, common_neighbours
+from graphkit.tasks.heuristics import adamic_adar, common_neighbours, resource_allocation
 from graphkit.tasks.link import LinkTask
 from graphkit.tasks.node import NodeTask
 from graphkit.tasks.scene import SceneTask, prune, relation_f1, relation_recall
@@ -32,5 +32,6 @@ __all__ = [
     "prune",
     "relation_f1",
     "relation_recall",
+    "resource_allocation",
     "soft_modularity",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,31 @@ def adamic_adar(graph: Graph, pairs: Tensor) -> Tensor:
         graph: An undirected Graph; edges given several times count once.
         pairs: ``[2, n]``.
     """
+    return _weighed(graph, pairs, np.log)
+
+
+def resource_allocation(graph: Graph, pairs: Tensor) -> Tensor:
+    r"""``[n]`` common neighbours of every pair, each giving what it has in equal parts.
+
+    .. math:: s_{ab} = \sum_{c \in N(a) \cap N(b)} \frac{1}{|N(c)|}
+
+    Zhou et al. 2009.
+
+    Args:
+        graph: An undirected Graph; edges given several times count once.
+        pairs: ``[2, n]``.
+    """
+    return _weighed(graph, pairs, lambda degree: degree)
+
+
+def _weighed(graph: Graph, pairs: Tensor, cost: Callable[[Any], Any]) -> Tensor:
+    """Common neighbours, which have two links at least, each over a cost of its degree."""
     from scipy.sparse import diags_array
 
     links = _links(graph)
     degree = np.asarray(links.sum(axis=0)).ravel()
     weight = np.zeros_like(degree)
-    weight[degree > 1] = 1 / np.log(degree[degree > 1])
+    weight[degree > 1] = 1 / cost(degree[degree > 1])
     return _over_common(links, links @ diags_array(weight), pairs)
 
 

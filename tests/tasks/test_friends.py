@@ -12,7 +12,13 @@ from graphkit.data import Dataset, les_miserables, split_links
 from graphkit.graph import Graph
 from graphkit.metrics import METRICS
 from graphkit.nn import Dropout, GraphSAGE, Linear
-from graphkit.tasks import FriendModel, FriendTask, adamic_adar, common_neighbours
+from graphkit.tasks import (
+    FriendModel,
+    FriendTask,
+    adamic_adar,
+    common_neighbours,
+    resource_allocation,
+)
 from graphkit.train import fit
 
 
@@ -43,6 +49,8 @@ def test_counts_agree_with_networkx():
     assert common_neighbours(graph, pairs).tolist() == common
     scores = [score for _, _, score in networkx.adamic_adar_index(network, asked)]
     torch.testing.assert_close(adamic_adar(graph, pairs), torch.tensor(scores))
+    scores = [score for _, _, score in networkx.resource_allocation_index(network, asked)]
+    torch.testing.assert_close(resource_allocation(graph, pairs), torch.tensor(scores))
 
 
 def test_duplicated_edges_count_once():
