@@ -7,7 +7,7 @@ variational autoencoder, and a search that edits one atom or bond at a time with
 its judge. The budgets here are small, so that this page builds in a minute; what comes of larger
 ones is on :doc:`/generative`.
 
-Molecules are read and written by rdkit: ``pip install 'graphkit[mol]'``.
+Molecules are read and written by rdkit: ``pip install 'graphkit-torch[mol]'``.
 """
 
 # %%
