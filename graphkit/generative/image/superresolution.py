@@ -12,8 +12,8 @@ class SRResNet(nn.Module):
     """Residual blocks on the small image, and pixels shuffled to make it larger.
 
     What the network gives is added to the bicubic enlargement, so that it starts from there. It is
-    given what differs from the picture's mean, four times as large, without which it takes a
-    thousand steps to leave its start.
+    given what differs from the picture's mean, four times as large, without which training takes
+    some hundred steps to leave its start.
 
     Args:
         channels: of the images.
