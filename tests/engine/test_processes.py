@@ -171,6 +171,19 @@ def test_cached_kernels_are_found_again(tmp_path: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.nbc")} == written
 
 
+def test_code_of_another_program_is_replaced(tmp_path: Path) -> None:
+    """What two processes leave that write one file for two programs at the same time."""
+    passes("run(); print('done')", NUMBA_CACHE_DIR=str(tmp_path))
+    first, second, *_ = sorted(tmp_path.rglob("*._rows-*.nbc"))
+    second.write_bytes(first.read_bytes())
+    errors = passes("run(); print('done')", NUMBA_CACHE_DIR=str(tmp_path))
+    assert "cache" not in errors
+    written = {p: p.read_bytes() for p in tmp_path.rglob("*.nbc")}
+    assert written[first] != written[second]
+    passes("run(); print('done')", NUMBA_CACHE_DIR=str(tmp_path))
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*.nbc")} == written
+
+
 @pytest.mark.parametrize("damage", ["index", "code"])
 def test_damaged_cache_is_bypassed_with_one_warning(tmp_path: Path, damage: str) -> None:
     passes("run(); print('done')", NUMBA_CACHE_DIR=str(tmp_path))

@@ -160,7 +160,19 @@ def compiled(function: Callable[..., Any], signature: tuple) -> Kernel:
 
 def _compiled(dispatcher: Any, signature: tuple) -> Kernel:
     dispatcher.compile(signature)
+    if signature not in dispatcher.overloads:
+        # Two processes took one file for two programs at the same time: this is the other's code.
+        _forget(dispatcher, signature)
+        dispatcher.compile(signature)
     return Kernel(dispatcher.overloads[signature])
+
+
+def _forget(dispatcher: Any, signature: tuple) -> None:
+    """Take a program out of the index on disk."""
+    cache = dispatcher._cache
+    entries = cache._cache_file._load_index()
+    entries.pop(cache._index_key(signature, dispatcher.targetctx.codegen()), None)
+    cache._cache_file._save_index(entries)
 
 
 @functools.cache
