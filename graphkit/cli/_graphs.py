@@ -26,20 +26,27 @@ _DRAWN = 12
 
 
 def molecules_of(
-    name: str, console: Console, list_refused: bool, limit: int | None
+    name: str, console: Console, list_refused: bool, limit: int | None, seed: int
 ) -> tuple[DenseMolecules, list[str]]:
-    """The molecules of a data set or file that can be learnt from."""
-    from graphkit.data import load
+    """The molecules of a data set or file that can be learnt from, among `limit` drawn ones."""
+    import random
+
+    from graphkit.data import data_folder, load
+    from graphkit.data.qm9 import TABLE
     from graphkit.data.smiles_csv import read_smiles
     from graphkit.generative.graph import DenseMolecules
 
     if Path(name).suffix:
         smiles = read_smiles(name)
+    elif name == "qm9" and (table := data_folder() / TABLE).is_file():
+        smiles = read_smiles(table)  # without a graph of each, which takes a minute
     else:
         dataset = load(name)
         if "smiles" not in dataset.further:
             raise ValueError(f"--dataset: expected molecules, got {name}, which has no SMILES")
         smiles = dataset.further["smiles"]
+    if limit is not None and limit < len(smiles):
+        smiles = random.Random(seed).sample(smiles, limit)
     code = DenseMolecules(SIZE, ELEMENTS)
     found = code.chosen(smiles)
     elements = ", ".join(ELEMENTS)
@@ -56,7 +63,7 @@ def molecules_of(
             f"--dataset: expected at least 2 molecules of at most {SIZE} atoms, of {elements}, "
             f"got {len(found.fitting)} in {name}"
         )
-    return code, found.fitting[:limit]
+    return code, found.fitting
 
 
 def fit_molgan(

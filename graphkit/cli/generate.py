@@ -54,7 +54,8 @@ def generate(
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=2, help="Learn from so many molecules, not from all.")
+        int | None,
+        typer.Option(min=2, help="Look at so many molecules, drawn by the seed, not at all."),
     ] = None,
     list_refused: Annotated[
         bool, typer.Option("--list-refused", help="Name the SMILES that rdkit cannot read.")
@@ -127,7 +128,7 @@ def _trained(
         if model == "netgan":
             graph = _graphs.component_of(dataset)
         else:
-            code, smiles = _graphs.molecules_of(dataset, console, list_refused, limit)
+            code, smiles = _graphs.molecules_of(dataset, console, list_refused, limit, seed)
     torch.manual_seed(seed)
     if model == "netgan":
         generator = _graphs.fit_netgan(graph, epochs, console)
