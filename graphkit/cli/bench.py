@@ -6,13 +6,16 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 import graphkit
 from graphkit.cli._output import INTERRUPTED, check_folder, check_json, plain_errors, write
+
+if TYPE_CHECKING:
+    from graphkit.benchmark import Record
 
 CONFIGS = Path(graphkit.__file__).parents[1] / "benchmarks" / "configs"  # of a source tree
 
@@ -115,6 +118,7 @@ def _results(folder: Path, machine: str) -> Path:
     return folder.absolute().parent / "results" / "experiments" / f"{name}.csv"
 
 
-def _score(record: object) -> str:
-    value, curve = record.value, record.curve  # type: ignore[attr-defined]
-    return f"{value:.3f}" if value is not None else f"{max(curve):.3f} at its own best epoch"
+def _score(record: Record) -> str:
+    if record.value is not None:
+        return f"{record.value:.3f}"
+    return f"{max(record.curve):.3f} at its own best epoch"
