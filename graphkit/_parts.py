@@ -158,6 +158,69 @@ def _join_connectivity(parts: list[Connectivity]) -> Connectivity:
     return Connectivity(edge_index, first_src[-1], first_dst[-1], parts[0].bipartite, undirected)
 
 
+class Pack:
+    """Graphs joined once, from which batches of some of them are picked by their numbers.
+
+    A pick is what `join` of these graphs gives, by a few operations however many they are.
+    """
+
+    def __init__(self, graphs: list[Parts]) -> None:
+        self._all = join(graphs)
+        assert self._all.ptr is not None
+        edges = torch.tensor([graph.connectivity.num_edges for graph in graphs])
+        self._sizes = self._all.ptr[1].diff().cpu(), edges
+        device = self._all.ptr[1].device
+        self._counts = [sizes.to(device) for sizes in self._sizes]
+        self._starts = [counts.cumsum(0) - counts for counts in self._counts]
+
+    @staticmethod
+    def fits(graphs: list[Parts]) -> bool:
+        """Whether they can be joined, have one set of nodes, and all that they have is tensors."""
+
+        def outline(graph: Parts) -> Any:
+            return {
+                name: (kind, value.dtype, value.shape[1:], value.dim() == 0)
+                if isinstance(value, Tensor)
+                and value.layout == torch.strided
+                and (kind != "graph" or value.dim() == 0 or value.size(0) == 1)
+                else None
+                for name, kind in graph.kinds.items()
+                for value in (graph.values[name],)
+            }
+
+        if not graphs or any(g.ptr is not None or g.connectivity.bipartite for g in graphs):
+            return False
+        first = outline(graphs[0])
+        return None not in first.values() and all(outline(graph) == first for graph in graphs[1:])
+
+    def pick(self, numbers: Tensor) -> Parts:
+        """The batch of the graphs of these numbers, in this order."""
+        old, here = self._all.connectivity, numbers.to(self._counts[0].device)
+        counts = [counts[here] for counts in self._counts]
+        totals = [int(sizes[numbers].sum()) for sizes in self._sizes]
+        firsts = [count.cumsum(0) - count for count in counts]
+        nodes, edges = (
+            (start[here] - first).repeat_interleave(count, output_size=total)
+            + torch.arange(total, device=here.device)
+            for start, count, first, total in zip(self._starts, counts, firsts, totals, strict=True)
+        )
+        moved = firsts[0] - self._starts[0][here]
+        ends = moved.repeat_interleave(counts[1], output_size=totals[1])
+        of = {"node": nodes, "edge": edges, "graph": here}
+        ptr = torch.cat([firsts[0].new_zeros(1), counts[0].cumsum(0)])
+        undirected = True if old.known_undirected else None
+        edge_index = old.edge_index.index_select(1, edges) + ends
+        return Parts(
+            Connectivity(edge_index, totals[0], totals[0], False, undirected),
+            {
+                name: take(rows, of[self._all.kinds[name]])
+                for name, rows in self._all.values.items()
+            },
+            self._all.kinds,
+            (ptr, ptr),
+        )
+
+
 def part(batch: Parts) -> list[Parts]:
     """The graphs of a batch; the reverse of `join`."""
     assert batch.ptr is not None

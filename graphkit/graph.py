@@ -558,6 +558,15 @@ def batch_graphs(graphs: Sequence[Graph]) -> Graph:
     return Graph._of(_parts.join([graph._parts for graph in graphs]))
 
 
+def pack_graphs(graphs: Sequence[Graph]) -> Callable[[Tensor], Graph] | None:
+    """What gives the batch of the graphs of some numbers; None if they cannot be kept joined."""
+    parts = [graph._parts for graph in graphs]
+    if not _parts.Pack.fits(parts):
+        return None
+    pack = _parts.Pack(parts)
+    return lambda numbers: Graph._of(pack.pick(numbers))
+
+
 class SelfLoops:
     """A graph with exactly one loop on every node.
 

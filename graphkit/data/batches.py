@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from graphkit.graph import Graph
+from graphkit.graph import Graph, pack_graphs
 
 
 class Batches:
     """Graphs in batches of `batch_size`, in a new order at every pass if they are shuffled.
+
+    Graphs in a list are joined once, on their device, and batches picked from there. Other
+    sequences, which may make their graphs when they are asked for, are asked in every pass.
 
     Args:
         graphs: The graphs.
@@ -36,12 +40,21 @@ class Batches:
         return -(-len(self.members) // self.batch_size)
 
     def __iter__(self) -> Iterator[Graph]:
-        n, order = len(self.members), self.members
+        n, pick = len(self.members), self._pick
+        order = torch.arange(n)
         if self.generator is not None:
-            order = order[torch.randperm(n, generator=self.generator)]
-        order = order.tolist()
-        for start in range(0, n, self.batch_size):
-            yield Graph.batch([self.graphs[i] for i in order[start : start + self.batch_size]])
+            order = torch.randperm(n, generator=self.generator)
+        for places in order.split(self.batch_size):
+            yield pick(places)
+
+    @cached_property
+    def _pick(self) -> Callable[[Tensor], Graph]:
+        """The batch of the members at some places."""
+        if isinstance(self.graphs, list):
+            packed = pack_graphs([self.graphs[i] for i in self.members.tolist()])
+            if packed is not None:
+                return packed
+        return lambda places: Graph.batch([self.graphs[i] for i in self.members[places].tolist()])
 
 
 class Samples:

@@ -1,6 +1,8 @@
 """Graphs in batches."""
 
+from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 import pytest
 import torch
@@ -29,6 +31,55 @@ def test_shuffled_anew_at_every_pass(graphs: list[Graph]):
     assert first != second
     again = Batches(graphs, 3, torch.Generator().manual_seed(0))
     assert [batch.y.tolist() for batch in again] == first
+
+
+class _Lazy(Sequence[Graph]):
+    """Graphs that are asked for one by one."""
+
+    def __init__(self, graphs: list[Graph]) -> None:
+        self.graphs = graphs
+
+    def __len__(self) -> int:
+        return len(self.graphs)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.graphs[place]
+
+
+def _molecule(generator: torch.Generator, **graph_attrs: Any) -> Graph:
+    n, e = (int(torch.randint(low, 9, (), generator=generator)) for low in (1, 0))
+    edge_index = torch.randint(n, (2, e), generator=generator)
+    x, edge_attr = (torch.rand(rows, 3, generator=generator) for rows in (n, e))
+    return Graph(edge_index, n, x=x, edge_attr=edge_attr, graph_attrs=graph_attrs)
+
+
+@pytest.mark.parametrize(
+    "target", [torch.tensor([1.5]), torch.tensor(2), torch.ones(1, 4), torch.ones(2, 2), "text"]
+)
+def test_joined_once_is_as_joined_each_time(target: Any):
+    generator = torch.Generator().manual_seed(0)
+    graphs = [_molecule(generator, y=target) for _ in range(23)]
+    members = torch.tensor([4, 22, 0, 9, 9, 13, 1])
+    for kept in (None, members):
+        orders = [torch.Generator().manual_seed(1) for _ in range(2)]
+        joined = Batches(graphs, 5, orders[0], kept)
+        asked = Batches(_Lazy(graphs), 5, orders[1], kept)
+        for _ in range(2):
+            for one, other in zip(joined, asked, strict=True):
+                assert torch.equal(one.edge_index, other.edge_index)
+                assert torch.equal(one.ptr, other.ptr)
+                assert torch.equal(one.x, other.x)
+                assert torch.equal(one.edge_attr, other.edge_attr)
+                assert type(one.y) is type(other.y)
+                assert str(one.y) == str(other.y)
+                assert one.num_nodes == other.num_nodes
+
+
+def test_graphs_that_do_not_fit_together_are_still_batches():
+    generator = torch.Generator().manual_seed(0)
+    graphs = [_molecule(generator, y=torch.ones(size)) for size in (1, 2)]
+    (batch,) = Batches(graphs, 2)
+    assert [len(y) for y in batch.y] == [1, 2]
 
 
 def test_batch_size_is_checked(graphs: list[Graph]):
