@@ -112,7 +112,7 @@ def run(options: argparse.Namespace, graph: Graph, seed: int) -> dict[str, Any]:
     folder = options.folder / f"{options.dataset}-{seed}"
     split = split_connected(graph, 0.05, 0.10, seed)
     torch.manual_seed(seed)
-    game = NetGAN(graph.num_nodes)
+    game = NetGAN(graph.num_nodes).to(options.device)
     start = time.perf_counter()
 
     def judge(game: NetGAN) -> float:
@@ -154,7 +154,11 @@ def run(options: argparse.Namespace, graph: Graph, seed: int) -> dict[str, Any]:
 def record(options: argparse.Namespace, row: dict[str, Any], graph: Graph) -> None:
     if options.statistics:
         row = row | {name: round(value, 5) for name, value in graph_statistics(graph).items()}
-        put([row | about("networkx")], options.statistics, ("dataset", "seed", "graph"))
+        put(
+            [row | about("networkx", device=options.device)],
+            options.statistics,
+            ("dataset", "seed", "graph"),
+        )
 
 
 def tabulate(options: argparse.Namespace, graph: Graph, seed: int) -> None:
@@ -194,6 +198,7 @@ def main() -> None:
     parser.add_argument("--val-transitions", type=int, default=500_000)
     parser.add_argument("--transitions", type=int, default=15_000_000, help="of the test")
     parser.add_argument("--folder", type=Path, default=Path("netgan"), help="of checkpoints")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda")
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--statistics", type=Path, help="CSV file of generated graphs")
     options = parser.parse_args()
@@ -228,7 +233,7 @@ def main() -> None:
     }
     print(options.dataset, "netgan", row["auc"], row["auc_deviation"], row["ap"], flush=True)
     if options.csv:
-        put([row | about()], options.csv, ("dataset", "model"))
+        put([row | about(device=options.device)], options.csv, ("dataset", "model"))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def test_models_are_as_large_as_those_of_the_leaderboard(model: str, parameters:
 
 
 def test_seeds_are_run_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    options = argparse.Namespace(seeds=2, csv=tmp_path / "ogb.csv")
+    options = argparse.Namespace(seeds=2, csv=tmp_path / "ogb.csv", device="cpu")
     ran: list[int] = []
 
     def run(seed: int) -> tuple[float, float, nn.Module]:
@@ -40,7 +40,8 @@ def test_seeds_are_run_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert "test 25.00 | validation 50.00 | 1 seeds" in said
 
 
-def test_a_model_is_trained_and_the_best_epoch_kept():
+@pytest.mark.parametrize("loss", ["cross-entropy", "auc"])
+def test_a_model_is_trained_and_the_best_epoch_kept(loss: str):
     generator = torch.Generator().manual_seed(0)
     group = torch.arange(60) % 2
     share = torch.where(group[:, None] == group, 0.6, 0.02)
@@ -48,6 +49,7 @@ def test_a_model_is_trained_and_the_best_epoch_kept():
     graph = Graph(torch.cat([joined, joined.flip(0)], dim=1), 60, undirected=True)
     split = split_links(graph, 0.1, 0.2, seed=0)
     given: dict[str, Any] = {"channels": 16, "dropout": 0.0, "lr": 0.01, "epochs": 40, "every": 10}
+    given["loss"] = loss
     val, test, model = ogbl_ddi.trained("sage", split, 0, argparse.Namespace(**given))
     assert isinstance(model, ogbl_ddi.LinkPredictor)
     assert ogbl_ddi.scores(model, split) == pytest.approx((val, test))

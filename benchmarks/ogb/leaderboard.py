@@ -24,13 +24,22 @@ Run = Callable[[int], tuple[float, float, nn.Module]]
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=10, help="0, 1, ...")
     parser.add_argument("--csv", type=Path, help="a line for every seed; what is there is kept")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda")
 
 
 def run_seeds(
-    dataset: str, model: str, settings: dict[str, Any], run: Run, options: argparse.Namespace
+    dataset: str,
+    model: str,
+    settings: dict[str, Any],
+    run: Run,
+    options: argparse.Namespace,
+    unit: float = 100,
 ) -> None:
     """Run the seeds that the file lacks, and print the row for the leaderboard: mean and unbiased
-    deviation of the test and the validation scores at the epochs with the best validation ones."""
+    deviation of the test and the validation scores at the epochs with the best validation ones.
+
+    Scores are told times `unit`: 100 for shares, 1 for errors.
+    """
     said = ", ".join(f"{name} {value}" for name, value in settings.items())
     key = {"dataset": dataset, "model": model, "settings": said}
     known = {
@@ -44,8 +53,8 @@ def run_seeds(
             rows.append(known[seed])
             continue
         val, test, trained = run(seed)
-        row = {**key, "seed": seed, "val": round(100 * val, 3), "test": round(100 * test, 3)}
-        row |= {"parameters": count_parameters(trained)} | about()
+        row = {**key, "seed": seed, "val": round(unit * val, 3), "test": round(unit * test, 3)}
+        row |= {"parameters": count_parameters(trained)} | about(device=options.device)
         rows.append(row)
         print(f"{dataset} {model} seed {seed}: val {row['val']}, test {row['test']}", flush=True)
         if options.csv:
@@ -58,6 +67,6 @@ def run_seeds(
 
     print(
         f"{dataset} | {model} | test {spread('test')} | validation {spread('val')} | "
-        f"{len(rows)} seeds | {int(rows[0]['parameters']):,} parameters | {machine()}"
+        f"{len(rows)} seeds | {int(rows[0]['parameters']):,} parameters | {machine(options.device)}"
     )
     print(f"made by: python {' '.join(sys.argv)}")

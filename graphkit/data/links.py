@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import torch
@@ -40,6 +40,11 @@ class LinkSplit:
         """What training may take for negatives: all pairs but the training links."""
         directed = not self.graph.is_undirected
         return UnlinkedPairs(self.train, self.graph.num_nodes, directed=directed)
+
+    def to(self, device: torch.device | str | int) -> LinkSplit:
+        """The same on another device."""
+        parts = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
+        return LinkSplit(**parts)
 
     def draw(self, supervised: float, generator: torch.Generator) -> tuple[Graph, Tensor, Tensor]:
         """One training step: what messages pass along, links to predict, negatives.

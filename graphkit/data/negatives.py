@@ -54,7 +54,8 @@ class UnlinkedPairs:
         """
         if len(self) == 0:
             raise ValueError("links: expected an unlinked pair to draw, got none")
-        return self[torch.randint(len(self), (count,), generator=generator)]
+        rank = torch.randint(len(self), (count,), generator=generator)
+        return self[rank.to(self._linked.device)]
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """``[2, count]`` different pairs in random order.
@@ -65,7 +66,7 @@ class UnlinkedPairs:
         total = len(self)
         if count > total:
             raise ValueError(f"count: expected at most the {total} unlinked pairs, got {count}")
-        return self[_distinct(total, count, generator)]
+        return self[_distinct(total, count, generator).to(self._linked.device)]
 
     def _number(self, pairs: Tensor) -> Tensor:
         """Place of every pair in the order of all pairs."""
@@ -109,7 +110,7 @@ class UnlinkedTargets:
             full = int(source[choices == 0][0])
             raise ValueError(f"source: expected nodes with an unlinked one, got {full}")
         share = torch.rand(len(source), count, generator=generator, dtype=torch.double)
-        rank = (share * choices.unsqueeze(1)).long()
+        rank = (share.to(choices.device) * choices.unsqueeze(1)).long()
         row = source.unsqueeze(1)
         before = torch.searchsorted(self._before, row * (self.num_nodes + 1) + rank, right=True)
         return rank + before - self._first[row]

@@ -299,6 +299,62 @@ def _step(loss: Tensor, optimizer: torch.optim.Optimizer, player: str) -> float:
     return value
 
 
+class Replayed:
+    """Steps of a player on a GPU, recorded once as a CUDA graph and replayed from then on.
+
+    A step of some thousand small kernels costs one launch then. What is recorded is played three
+    times first, to warm up.
+
+    Args:
+        game: whose losses do not look at the values of tensors, and whose batches have one shape.
+        player: "discriminator" or "generator".
+        optimizer: the player's, made with ``capturable=True`` if it is Adam.
+    """
+
+    def __init__(self, game: Game, player: str, optimizer: torch.optim.Optimizer) -> None:
+        self.game, self.player, self.optimizer = game, player, optimizer
+        self._graph: Any = None
+
+    def __call__(self, batch: Batch) -> float:
+        """As :func:`train_discriminator` or :func:`train_generator`, but that a loss which is not
+        finite is found after its step."""
+        if self._graph is None:
+            self._record(batch)
+        for kept, new in zip(self._batch, batch, strict=True):
+            kept.copy_(new)
+        self._graph.replay()
+        value = self._loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError(f"the {self.player}'s loss is {value}")
+        return value
+
+    def _step(self) -> Tensor:
+        frozen_one, loss = (
+            (self.game.generator, self.game.discriminator_loss)
+            if self.player == "discriminator"
+            else (self.game.discriminator, self.game.generator_loss)
+        )
+        with frozen(frozen_one):
+            value = loss(self._batch)
+            self.optimizer.zero_grad()
+            value.backward()
+            self.optimizer.step()
+        return value.detach()
+
+    def _record(self, batch: Batch) -> None:
+        self._batch = [tensor.clone() for tensor in batch]
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(3):
+                self._step()
+        torch.cuda.current_stream().wait_stream(aside)
+        self.optimizer.zero_grad()
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._loss = self._step()
+
+
 # ------------------------------------------------------------------ the whole game
 
 
@@ -359,6 +415,7 @@ def play(
     discriminator_steps: int = 1,
     average: Average | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    replay: bool = False,
     on_epoch: Callable[[Round], Any] | None = None,
 ) -> list[Round]:
     """Let both players learn, in turns, batch by batch.
@@ -373,6 +430,7 @@ def play(
         average: follows the generator.
         checkpoint: file that is written after every epoch, and from which the game goes on if it
             is there: with one thread, to the same weights as without a break.
+        replay: on a GPU, whether steps are recorded and replayed, see :class:`Replayed`.
         on_epoch: called after every epoch.
 
     A discriminator, not a critic, that makes no mistake in three epochs has won; a warning says
@@ -405,16 +463,25 @@ def play(
         rounds, turn = [Round(**row) for row in state["rounds"]], state["turn"]
         resume.set_random_state(state["random"])
     game.train()
+    learn: list[Callable[[Batch], float]] = [
+        lambda batch: train_discriminator(game, batch, discriminator_optimizer),
+        lambda batch: train_generator(game, batch, generator_optimizer),
+    ]
+    if replay:
+        learn = [
+            Replayed(game, "discriminator", discriminator_optimizer),
+            Replayed(game, "generator", generator_optimizer),
+        ]
     for number in range(len(rounds) + 1, epochs + 1):
         start = time.perf_counter()
         losses: tuple[list[float], list[float]] = [], []
         right: list[float] = []
         for batch in batches:
-            losses[0].append(train_discriminator(game, batch, discriminator_optimizer))
+            losses[0].append(learn[0](batch))
             right.append(told_apart(game))
             turn += 1
             if turn % discriminator_steps == 0:
-                losses[1].append(train_generator(game, batch, generator_optimizer))
+                losses[1].append(learn[1](batch))
                 if average is not None:
                     average.update(game.generator)
         if not losses[1]:

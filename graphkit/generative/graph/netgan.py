@@ -37,6 +37,7 @@ class WalkBatches:
         batch_size: walks in a batch.
         length: nodes of a walk.
         p, q: of the second order; 1 and 1 leave the first.
+        device: where the walks go; the graph stays on the CPU.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class WalkBatches:
         length: int = 16,
         p: float = 1.0,
         q: float = 1.0,
+        device: torch.device | str = "cpu",
     ) -> None:
         self.graph, self.batches, self.batch_size = graph, batches, batch_size
-        self.length, self.p, self.q = length, p, q
+        self.length, self.p, self.q, self.device = length, p, q, device
 
     def __len__(self) -> int:
         return self.batches
@@ -57,7 +59,8 @@ class WalkBatches:
     def __iter__(self) -> Iterator[tuple[Tensor]]:
         for _ in range(self.batches):
             start = torch.randint(self.graph.num_nodes, (self.batch_size,))
-            yield (random_walk(self.graph, start, self.length - 1, self.p, self.q),)
+            walks = random_walk(self.graph, start, self.length - 1, self.p, self.q)
+            yield (walks.to(self.device),)
 
 
 class Relaxed(NamedTuple):
@@ -166,7 +169,7 @@ class WalkGenerator(nn.Module):
             x = self.down[node]
         return torch.stack(walk, dim=1)
 
-    def relaxed(self, noise: Tensor, temperature: float) -> Relaxed:
+    def relaxed(self, noise: Tensor, temperature: float | Tensor) -> Relaxed:
         r"""Walks of the same distribution, drawn by
         :math:`v_t = \arg\max_i (\text{logit}_i + g_i)` with Gumbel noise g, and
         :math:`\mathrm{softmax}((\text{logits} + g) / \tau)` for the backward pass."""
@@ -256,15 +259,26 @@ class NetGAN(Game):
     @property
     def temperature(self) -> float:
         """Of the generator's next step."""
-        return max(self.first_temperature * self.decay ** int(self.steps), self.least_temperature)
+        return self._temperature().item()
+
+    def _temperature(self) -> Tensor:
+        falling = self.first_temperature * self.decay ** self.steps.double()
+        return falling.clamp(min=self.least_temperature)
 
     def optimizers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
         """The generator's and the critic's, with the authors' rates."""
-        adam = torch.optim.Adam
-        return (
-            adam(self.generator.parameters(), 3e-4, (0.5, 0.9), weight_decay=1e-7, fused=True),
-            adam(self.discriminator.parameters(), 3e-4, (0.5, 0.9), weight_decay=5e-5, fused=True),
-        )
+
+        def adam(player: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
+            return torch.optim.Adam(
+                player.parameters(),
+                3e-4,
+                (0.5, 0.9),
+                weight_decay=weight_decay,
+                fused=True,
+                capturable=self.steps.is_cuda,
+            )
+
+        return adam(self.generator, 1e-7), adam(self.discriminator, 5e-5)
 
     def _noise(self, count: int) -> Tensor:
         return torch.randn(count, self.generator.noise, device=self.steps.device)
@@ -277,7 +291,7 @@ class NetGAN(Game):
         return loss + self.walk_penalty * one_hot_penalty(critic, real, fake)
 
     def generator_loss(self, batch: Batch) -> Tensor:
-        walks = self.generator.relaxed(self._noise(len(batch[0])), self.temperature)
+        walks = self.generator.relaxed(self._noise(len(batch[0])), self._temperature())
         self.steps += 1
         return self.objective.generator(self.discriminator(self.discriminator.embed(walks)))
 
@@ -350,7 +364,7 @@ def train_netgan(
     validation are not predicted better, ``judge=auc, patience=5``.
 
     Args:
-        game: who plays; on the CPU.
+        game: who plays; on a GPU steps are recorded and replayed.
         graph: the training graph.
         judge: of the game as it stands, in evaluation mode, higher is better.
         enough: what the judge must find for training to stop.
@@ -370,7 +384,11 @@ def train_netgan(
             f"patience, every, limit: expected at least 1, got {patience}, {every}, {limit}"
         )
     walks = WalkBatches(
-        graph, every * discriminator_steps, batch_size, length=game.generator.length
+        graph,
+        every * discriminator_steps,
+        batch_size,
+        length=game.generator.length,
+        device=game.steps.device,
     )
     optimizers = game.optimizers()
     checkpoint, memory = (
@@ -390,6 +408,7 @@ def train_netgan(
             epochs=number,
             discriminator_steps=discriminator_steps,
             checkpoint=checkpoint,
+            replay=game.steps.is_cuda,
         )
         found.append(float(judge(game)))
         if found[-1] == max(found):
