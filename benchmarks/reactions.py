@@ -5,9 +5,9 @@
 Reactions are made of ZINC's molecules (`graphkit.data.reaction_centres`), anew for every seed, and
 of several sites the least crowded reacts. ``majority`` says that every bond is kept. ``forest`` is
 a random forest on a bond and its two ends, each end with the mean and greatest features of its
-neighbours: functional groups, but not what lies farther away. ``gin`` and ``gine`` are message
-passing of as many layers as `--layers`. Macro-F1 over the three classes, and the share of reactions
-in which every bond is right; mean and deviation over the seeds.
+neighbours: functional groups, but not what lies farther away. ``gin`` is message passing along
+bonds, which it reads, of as many layers as `--layers`. Macro-F1 over the three classes, and the
+share of reactions in which every bond is right; mean and deviation over the seeds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from graphkit.data.reactions import reaction_centres
 from graphkit.experiment import experiment_of
 from graphkit.metrics import f1_macro
 
-MODELS = ("majority", "forest", "gin", "gine")
+MODELS = ("majority", "forest", "gin")
 
 
 def parts(dataset: Dataset) -> tuple[Graph, Graph]:
@@ -136,8 +136,8 @@ def main() -> None:
                 "seeds": options.seeds,
                 "each": options.each,
                 "molecules": options.molecules,
-                "layers": options.layers if name in ("gin", "gine") else "",
-                "epochs": options.epochs if name in ("gin", "gine") else "",
+                "layers": options.layers if name == "gin" else "",
+                "epochs": options.epochs if name == "gin" else "",
                 "seconds": round(statistics.fmean(seconds), 1),
                 **about("scikit-learn"),
                 "rdkit": version("rdkit"),
