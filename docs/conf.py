@@ -84,7 +84,8 @@ def write_tables() -> None:
         "molecules budget judge_error",
         "graphgan": "dataset model start auc auc_deviation ap ap_deviation accuracy "
         "accuracy_deviation seeds",
-        "reactions": "model f1_macro f1_macro_deviation all_right all_right_deviation seeds seconds",
+        "reactions": "model f1_macro f1_macro_deviation all_right all_right_deviation seeds "
+        "seconds",
         "gae_epochs": "system threads allocator seconds_median times_base peak_mb auc",
         "digits_vae": "model seed nll published draws epochs seconds",
         "image_gans": "task system metric value deviation runs steps seconds",
