@@ -40,14 +40,15 @@ class KnowledgeExperiment(Experiment):
     def _task(self) -> KnowledgeTask:
         triples_of(self.dataset)  # says what is none
         s = self.settings
+        if s["optimizer"] not in _OPTIMIZERS:
+            raise ValueError(
+                f"optimizer: expected one of {', '.join(_OPTIMIZERS)}; got {s['optimizer']!r}"
+            )
         names = ("training", "negatives", "margin", "temperature", "validated")
         return KnowledgeTask(**{name: s[name] for name in names})
 
     def _optimizer(self, groups: list[dict], lr: float) -> torch.optim.Optimizer:
-        name = self.settings["optimizer"]
-        if name not in _OPTIMIZERS:
-            raise ValueError(f"optimizer: expected one of {', '.join(_OPTIMIZERS)}; got {name!r}")
-        return _OPTIMIZERS[name](groups, lr=lr)
+        return _OPTIMIZERS[self.settings["optimizer"]](groups, lr=lr)
 
     def build(self, seed: int) -> KnowledgeModel:
         triples = triples_of(self.dataset)

@@ -302,7 +302,8 @@ def test_a_split_says_what_is_wrong_with_it() -> None:
     val, test = torch.tensor([[2], [0], [1]]), torch.tensor([[2], [1], [0]])
 
     def split(**parts: Tensor) -> TripleSplit:
-        return TripleSplit(**({"train": train, "val": val, "test": test} | parts), **SIZES)
+        found = {"train": train, "val": val, "test": test} | parts
+        return TripleSplit(**found, num_entities=3, num_relations=2)
 
     assert split().parts["val"] is val
     for parts, text in (
@@ -321,6 +322,3 @@ def test_a_split_says_what_is_wrong_with_it() -> None:
     ):
         with pytest.raises(ValueError, match=text):
             split(**parts)
-
-
-SIZES = {"num_entities": 3, "num_relations": 2}
