@@ -115,7 +115,7 @@ def target_ranks(scores: Tensor, target: Tensor, known: Tensor | None = None) ->
 
     Among equal scores it is the mean of the best and the worst it could be, so that a model which
     scores all alike gains nothing. With `known` the rank is filtered (Bordes et al. 2013, section
-    4.2): other answers that are right, too, do not count as rivals.
+    4): other answers that are right, too, do not count as rivals.
 
     Args:
         scores: ``[n, m]``.

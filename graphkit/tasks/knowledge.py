@@ -20,6 +20,9 @@ from graphkit.tasks.task import Phase, Phases, Task
 TRAINING = ("1-vs-all", "k-vs-all", "negatives")
 """How a :class:`KnowledgeTask` is learnt."""
 
+_SHORT = (torch.bfloat16, torch.float16)
+_ROWS = 512  # questions that are ranked at a time
+
 
 class Answers:
     """What is known to answer which question, found by the question.
@@ -110,11 +113,11 @@ class KnowledgeTask(Task):
 
     Training is one of three:
 
-    - "1-vs-all" (Lacroix et al. 2018, eq. 4): cross-entropy of every triple's tail among all
+    - "1-vs-all" (Lacroix et al. 2018): cross-entropy of every triple's tail among all
       entities, and of its head. A batch is of questions, with all their answers: what is asked
       several times is computed once.
     - "k-vs-all": the same where every question counts once, its answers sharing its weight.
-    - "negatives" (Sun et al. 2019, eq. 5 and 6): the logistic loss
+    - "negatives" (Sun et al. 2019, section 3, halved as in its code): the logistic loss
       :math:`-\frac12 \log \sigma(\gamma + s) - \frac12 \sum_i p_i \log \sigma(-\gamma - s_i)`
       against `negatives` entities drawn at random, answers among them not excepted, with weights
       :math:`p_i \propto \exp(\alpha s_i)` that no gradient passes through.
@@ -176,6 +179,7 @@ class KnowledgeTask(Task):
             against = (weight * F.logsigmoid(-wrong)).sum(dim=1)
             return -(F.logsigmoid(right) + against).mean() / 2
         row, column = target
+        prediction = prediction.float() if prediction.dtype in _SHORT else prediction
         lost = -F.log_softmax(prediction, dim=1)[row, column]
         if self.training == "1-vs-all":
             return lost.mean()
@@ -194,7 +198,9 @@ class KnowledgeTask(Task):
     def ranks(self, model: nn.Module, phase: Phase) -> Tensor:
         """``[2 n]`` ranks of the tails of validation or test, then those of the heads."""
         model.eval()
-        with torch.no_grad():
+        # Under autocast scores would have so few digits that many are equal.
+        device = next(model.parameters()).device.type
+        with torch.no_grad(), torch.autocast(device, enabled=False):
             return phase.all(model)[0]
 
     def phases(
@@ -214,7 +220,7 @@ class KnowledgeTask(Task):
         judged = [(val, known), (split.test, torch.cat([known, split.test], dim=1))]
 
         def rank(model: nn.Module, batch: Ranked) -> tuple[Tensor, Tensor]:
-            return _rank(cast(KnowledgeModel, model), batch, batch_size), batch.answer
+            return _rank(cast(KnowledgeModel, model), batch), batch.answer
 
         def phase(triples: Tensor, known: Tensor) -> Phase:
             sides = both_sides(triples, split.num_relations)
@@ -236,10 +242,10 @@ class KnowledgeTask(Task):
         return model.compare(queries, entities[batch.answer]), batch.answer
 
 
-def _rank(model: KnowledgeModel, asked: Ranked, rows: int) -> Tensor:
+def _rank(model: KnowledgeModel, asked: Ranked) -> Tensor:
     entities = model.encode(asked.graph)
     found: list[Tensor] = []
-    for part in torch.arange(len(asked.entity), device=asked.entity.device).split(rows):
+    for part in torch.arange(len(asked.entity), device=asked.entity.device).split(_ROWS):
         question = asked.entity[part], asked.asked[part]
         known, _ = asked.known.find(*question)
         scores = model.answer(*question, entities)

@@ -163,6 +163,31 @@ def test_the_command(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.Monke
     assert "model: expected one whose layers read features, got 'complex'" in wrong.output
 
 
+def test_your_own_triples(tmp_path: Path) -> None:
+    for part, text in {"train": "a r b\na s b", "valid": "b r a", "test": "b s a"}.items():
+        (tmp_path / f"{part}.txt").write_text(text.replace(" ", "\t"))
+    command = ["run", "mine", "transe", "--seeds", "1", "--epochs", "1"]
+    done = invoke(app, [*command, "--triples", str(tmp_path), "--json", "-"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["dataset"] == "mine"
+    (tmp_path / "test.txt").write_text("b\tt\ta")
+    wrong = invoke(app, [*command, "--triples", str(tmp_path)])
+    assert wrong.exit_code == 2
+    assert "mine: train: expected a triple of every relation that test asks for" in wrong.output
+    both = invoke(app, [*command, "--triples", str(tmp_path), "--csv", str(tmp_path)])
+    assert "--triples: expected one of them, got several" in both.output
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_short_floats_train_and_rank_exactly(name: str, dataset: Dataset) -> None:
+    experiment = experiment_of(dataset, name, epochs=1)
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        trained = experiment.train(0)
+    assert isinstance(experiment.task, KnowledgeTask)
+    phases = experiment.task.phases(dataset, 0)
+    assert experiment.task.evaluate(trained.model, phases.test)[0] == trained.score
+
+
 @pytest.mark.slow
 def test_wn18rr(data_root: Path) -> None:
     """Symmetric relations alone, whose other direction is known, are a third of the test."""

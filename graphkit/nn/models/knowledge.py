@@ -145,7 +145,7 @@ class _ByProduct(KnowledgeModel):
 
 
 class DistMult(_ByProduct):
-    r"""A bilinear form with a diagonal matrix for every relation, Yang et al. 2015, eq. 2.
+    r"""A bilinear form with a diagonal matrix for every relation, Yang et al. 2015, section 3.
 
     .. math:: s(h, r, t) = \sum_k h_k r_k t_k
 
@@ -171,7 +171,7 @@ class DistMult(_ByProduct):
 
 
 class ComplEx(_ByProduct):
-    r"""DistMult in complex numbers, Trouillon et al. 2016, eq. 9.
+    r"""DistMult in complex numbers, Trouillon et al. 2016, section 3.
 
     .. math:: s(h, r, t) = \mathrm{Re} \sum_k h_k r_k \bar t_k
 
@@ -256,7 +256,7 @@ class TransE(KnowledgeModel):
 
 
 class RotatE(KnowledgeModel):
-    r"""A relation is a rotation of complex numbers, Sun et al. 2019, section 3.2.
+    r"""A relation is a rotation of complex numbers, Sun et al. 2019, section 3.
 
     .. math:: s(h, r, t) = \gamma - \lVert h \circ e^{i \theta_r} - t \rVert_p
 
@@ -308,7 +308,8 @@ class RotatE(KnowledgeModel):
         if self.p_norm == 2:
             return self.margin - _distances(query, entities, 2.0)
         # One difference for every pair of vectors: in parts, made again in the backward pass.
-        rows = max(1, _CHUNK // (len(query) * query.size(1)))
+        size = _CHUNK if query.device.type == "cpu" else 64 * _CHUNK
+        rows = max(1, size // max(1, query.numel()))
         parts = entities.split(rows)
         again = torch.is_grad_enabled() and (query.requires_grad or entities.requires_grad)
 
