@@ -7,14 +7,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from graphkit.data.dataset import Dataset
 from graphkit.data.knowledge import triples_of
 from graphkit.experiment.run import Experiment, Outcome, Trained
 from graphkit.metrics import ranking_quality
 from graphkit.nn import ComplEx, DistMult, KnowledgeModel, RGCNDistMult, RotatE, TransE
-from graphkit.tasks import KnowledgeTask
-from graphkit.train import Epoch
+from graphkit.tasks import KnowledgeTask, Phases
+from graphkit.tasks.knowledge import Questions
+from graphkit.train import Epoch, Fit
 
 _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -64,6 +66,19 @@ class KnowledgeExperiment(Experiment):
         fitted = self.fit(model, phases, on_epoch)
         found = ranking_quality(task.ranks(model, phases.test))
         return Trained(seed, model, fitted, found.pop("mrr"), found)
+
+    def fit(self, model: nn.Module, phases: Phases, on_epoch: Any = None) -> Fit:
+        weight = self.settings.get("n3", 0.0)
+        if not weight:
+            return super().fit(model, phases, on_epoch)
+        assert isinstance(model, DistMult | ComplEx)
+        known = triples_of(self.dataset).train.to(self.device)
+
+        def loss(batch: Questions) -> Tensor:
+            penalty = model.cubes(*known[:, batch.triples]).mean()
+            return self.task.loss(*phases.train.predict(model, batch)) + weight * penalty
+
+        return self.minimise(model, phases.train.batches, loss, phases.val, on_epoch)
 
     def outcome(self) -> Outcome:
         outcome = super().outcome()

@@ -121,7 +121,7 @@ def target_ranks(scores: Tensor, target: Tensor, known: Tensor | None = None) ->
         scores: ``[n, m]``.
         target: ``[n]`` int64 column of every row.
         known: ``[2, K]`` int64 rows and columns of right answers; whether the targets are among
-            them makes no difference.
+            them, or any of them twice, makes no difference.
     """
     check_finite("scores", scores)
     if scores.dim() != 2 or target.dtype != torch.long or target.shape != scores.shape[:1]:
@@ -139,7 +139,10 @@ def target_ranks(scores: Tensor, target: Tensor, known: Tensor | None = None) ->
     # Every other column counts 1 above the target's score, 1/2 beside it; the target itself 1/2.
     halves = (scores > mine).sum(dim=1) + (scores >= mine).sum(dim=1)
     if known is not None:
-        row, column = known[:, known[1] != target[known[0]]]
+        cells = (known[0] * scores.size(1) + known[1]).unique()
+        row, column = cells // scores.size(1), cells % scores.size(1)
+        rival = column != target[row]
+        row, column = row[rival], column[rival]
         right, own = scores[row, column], mine[row, 0]
         halves.index_add_(0, row, -((right > own).long() + (right >= own).long()))
     return (halves.double() + 1) / 2

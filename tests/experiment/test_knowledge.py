@@ -102,6 +102,16 @@ def test_settings_are_used(training: str, dataset: Dataset) -> None:
     assert experiment.run([0]).complete
 
 
+@pytest.mark.parametrize("name", ["complex", "distmult"])
+def test_a_penalty_keeps_vectors_small(name: str, dataset: Dataset) -> None:
+    def size(n3: float) -> float:
+        settings = {"n3": n3, "batch_size": 8, "optimizer": "adam"}
+        model = experiment_of(dataset, name, epochs=5, settings=settings).train(0).fit.state
+        return float(model["node_emb.weight"].norm())
+
+    assert size(1.0) < size(0.0)
+
+
 def test_published_numbers() -> None:
     found = {name: recipe_of(name).published("fb15k-237", "edge", "split") for name in KINDS}
     assert {name: row and row.value for name, row in found.items()} == {

@@ -202,7 +202,7 @@ def test_ranks_by_hand():
     target = torch.tensor([2, 0, 0])
     assert target_ranks(scores, target).tolist() == [3, 2, 4]
     # Of the first row 0 and 2 are right, of the second the target alone, of the third 1 and 3.
-    known = torch.tensor([[0, 0, 1, 2, 2], [2, 0, 0, 1, 3]])
+    known = torch.tensor([[0, 0, 1, 2, 2, 0], [2, 0, 0, 1, 3, 0]])
     assert target_ranks(scores, target, known).tolist() == [2, 2, 2]
     tied = target_ranks(scores, target, torch.tensor([[1], [1]]))
     assert tied.tolist() == [3, 1.5, 4]

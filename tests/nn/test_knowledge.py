@@ -182,6 +182,24 @@ def test_symmetric_and_antisymmetric_relations() -> None:
     torch.testing.assert_close(model.score(h, r, t), -model.score(t, r, h))
 
 
+@pytest.mark.parametrize("kind", [DistMult, ComplEx])
+def test_the_penalty_is_its_formula(kind: type[DistMult | ComplEx]) -> None:
+    torch.manual_seed(0)
+    model = kind(N, R, C).double()
+    tables = [model.node_emb.weight, model.rel_emb.weight]
+    if isinstance(model, ComplEx):
+        images = model.node_emb_im.weight, model.rel_emb_im.weight
+        tables = [torch.complex(*both) for both in zip(tables, images, strict=True)]
+    node, rel = (table.abs() ** 3 for table in tables)
+    h, r, t = triples()
+    expected = (node[h] + rel[r] + node[t]).sum(dim=1) / 3
+    torch.testing.assert_close(model.cubes(h, r, t), expected)
+    nn.init.zeros_(model.node_emb.weight)
+    model.cubes(h, r, t).sum().backward()
+    assert model.node_emb.weight.grad is not None
+    assert model.node_emb.weight.grad.isfinite().all()
+
+
 def test_messages_reach_the_encoder() -> None:
     model, entities = made(RGCNDistMult, {"num_layers": 1})
     lonely = Graph(

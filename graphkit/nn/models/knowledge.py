@@ -143,6 +143,22 @@ class _ByProduct(KnowledgeModel):
     def compare_all(self, query: Tensor, entities: Tensor) -> Tensor:
         return query @ entities.t()
 
+    def cubes(
+        self, head: Tensor, relation: Tensor, tail: Tensor, entities: Tensor | None = None
+    ) -> Tensor:
+        r"""``[n]`` the nuclear 3-norm of triples, a penalty (Lacroix et al. 2018, section 4):
+
+        .. math:: \frac13 \sum_k |h_k|^3 + |r_k|^3 + |t_k|^3
+        """
+        entities = self.encode() if entities is None else entities
+        vectors = entities[head], self.relations()[relation], entities[tail]
+        parts = [self._squares(vector).pow(1.5).sum(dim=1) for vector in vectors]
+        return torch.stack(parts).sum(dim=0) / 3
+
+    def _squares(self, vector: Tensor) -> Tensor:
+        """The squared absolute values of its numbers."""
+        return vector * vector
+
 
 class DistMult(_ByProduct):
     r"""A bilinear form with a diagonal matrix for every relation, Yang et al. 2015, section 3.
@@ -197,6 +213,10 @@ class ComplEx(_ByProduct):
 
     def relations(self) -> Tensor:
         return torch.cat([self.rel_emb.weight, self.rel_emb_im.weight], dim=1)
+
+    def _squares(self, vector: Tensor) -> Tensor:
+        re, im = vector.chunk(2, dim=-1)
+        return re * re + im * im
 
     # Re(a conj(b)) is the inner product of a and b as vectors of real numbers.
     def tail_query(self, head: Tensor, relation: Tensor) -> Tensor:
