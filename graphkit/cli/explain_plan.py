@@ -34,7 +34,8 @@ def explain_plan(
         from graphkit.engine import plan
         from graphkit.experiment import experiment_of, recipe_of
 
-        recipe_of(model)
+        if recipe_of(model).is_knowledge:
+            raise ValueError(f"model: expected one whose layers read features, got {model!r}")
         experiment = experiment_of(data.load(dataset), model, settings=_settings(set_ or []))
         graph = experiment.dataset.graphs[0]
         told = plan.explain(experiment.build(0).encoder, graph)

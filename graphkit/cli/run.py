@@ -29,7 +29,8 @@ def run(
         str,
         typer.Argument(
             help="gcn, sage, gat, gatv2, gin, gine, pna, cheb, sgc, appnp, gcn2, graphconv, "
-            "gatedgcn, gps or mlp; of links gae, vgae, arga, arvga or maskgae, too."
+            "gatedgcn, gps or mlp; of links gae, vgae, arga, arvga or maskgae, too; of knowledge "
+            "graphs transe, distmult, complex, rotate or rgcn."
         ),
     ],
     task: Annotated[
@@ -77,6 +78,13 @@ def run(
             "predict. DATASET names it."
         ),
     ] = None,
+    triples: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own knowledge graph: a folder with train.txt, valid.txt and test.txt, each "
+            "line head, relation and tail between tabs. DATASET names it."
+        ),
+    ] = None,
     json_file: Annotated[
         str, typer.Option("--json", help="Write the result here too; - is standard output.")
     ] = "",
@@ -110,7 +118,7 @@ def run(
             _choice("protocol", protocol, PROTOCOLS)
             short = _choice("--precision", precision, {"float32": False, "bfloat16": True})
             recipe_of(model)  # before a data set is downloaded for nothing
-            data = _load(dataset, csv_folder, graphml, smiles)
+            data = _load(dataset, csv_folder, graphml, smiles, triples)
             experiment: Experiment = experiment_of(data, model, protocol, **options)
         keep = _Keep(out)
         import torch
@@ -179,18 +187,26 @@ def _device(name: str) -> Any:
     return name
 
 
-def _load(name: str, csv_folder: Path | None, graphml: Path | None, smiles: Path | None) -> Dataset:
+def _load(
+    name: str,
+    csv_folder: Path | None,
+    graphml: Path | None,
+    smiles: Path | None,
+    triples: Path | None,
+) -> Dataset:
     from graphkit import data
 
-    given = [option for option in (csv_folder, graphml, smiles) if option is not None]
+    given = [option for option in (csv_folder, graphml, smiles, triples) if option is not None]
     if len(given) > 1:
-        raise ValueError("--csv, --graphml, --smiles: expected one of them, got several")
+        raise ValueError("--csv, --graphml, --smiles, --triples: expected one of them, got several")
     if csv_folder is not None:
         return data.load_csv(csv_folder, name=name)
     if graphml is not None:
         return data.load_graphml(graphml, name=name)
     if smiles is not None:
         return replace(data.load_smiles_csv(smiles), name=name)
+    if triples is not None:
+        return data.load_triples(triples, name=name)
     return data.load(name)
 
 

@@ -12,6 +12,7 @@ from graphkit.data.folder import data_folder
 from graphkit.data.graphml import load_graphml
 from graphkit.data.grid import grid_edges
 from graphkit.data.images import Images, load_images
+from graphkit.data.knowledge import TripleSplit, load_triples, triple_indices, triples_of
 from graphkit.data.links import LinkSplit, split_edges, split_links
 from graphkit.data.load import Available, available, load
 from graphkit.data.negatives import UnlinkedPairs, UnlinkedTargets
@@ -38,6 +39,7 @@ __all__ = [
     "LinkSplit",
     "Samples",
     "Split",
+    "TripleSplit",
     "UnlinkedPairs",
     "UnlinkedTargets",
     "available",
@@ -57,6 +59,7 @@ __all__ = [
     "load_graphml",
     "load_images",
     "load_smiles_csv",
+    "load_triples",
     "longest_path",
     "normalize_features",
     "official_score",
@@ -67,5 +70,7 @@ __all__ = [
     "split_links",
     "split_per_class",
     "split_stratified",
+    "triple_indices",
+    "triples_of",
     "two_rings",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from graphkit.data.checks import check_split
 from graphkit.data.dataset import Dataset
 from graphkit.data.download import checksum
 from graphkit.data.family import DataError
+from graphkit.data.knowledge import TripleSplit
 
 
 def check_files(card: Card, folder: Path) -> None:
@@ -72,20 +74,35 @@ def measure(dataset: Dataset) -> dict[str, Any]:
         "edge_features": dataset.num_edge_features,
         "outputs": dataset.num_outputs,
     }
+    for name in ("entities", "relations"):
+        if name in dataset.further:
+            counts[name] = len(dataset.further[name])
     for name, part in dataset.split(0)._asdict().items():
         counts[name] = len(part)
     return counts
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 of edges, features and targets, whatever file they came from."""
+    """SHA-256 of edges, features and targets, whatever file they came from; of a knowledge graph
+    of its triples and of the names of what they join."""
     digest = sha256()
-    for graph in dataset.graphs:
-        for value in (graph.edge_index, graph.x, graph.y):
-            for part in _dense_parts(value):
-                digest.update(str((part.dtype, tuple(part.shape))).encode())
-                digest.update(part.contiguous().numpy().tobytes())
+    for value in _values(dataset):
+        for part in _dense_parts(value):
+            digest.update(str((part.dtype, tuple(part.shape))).encode())
+            digest.update(part.contiguous().numpy().tobytes())
+    for names in ("entities", "relations"):
+        for name in dataset.further.get(names, ()):
+            digest.update(name.encode() + b"\n")
     return digest.hexdigest()
+
+
+def _values(dataset: Dataset) -> Iterator[Tensor | None]:
+    triples = dataset.further.get("triples")
+    if isinstance(triples, TripleSplit):
+        yield from triples.parts.values()
+        return
+    for graph in dataset.graphs:
+        yield from (graph.edge_index, graph.x, graph.y)
 
 
 def _dense_parts(value: Tensor | None) -> list[Tensor]:

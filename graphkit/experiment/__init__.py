@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit.data.dataset import Dataset
+from graphkit.data.knowledge import TripleSplit
 from graphkit.experiment.folds import PROTOCOLS, FairProtocol, GINProtocol
 from graphkit.experiment.recipes import Published, Recipe, names, recipe_of
 from graphkit.experiment.run import Experiment, Outcome, Trained, count_parameters
@@ -36,14 +37,31 @@ def experiment_of(
         **options: what :class:`Experiment` takes besides.
 
     Raises:
-        ValueError: The protocol is unknown, or is not for this model.
+        ValueError: The protocol is unknown, or is not for this model; or one of data set and model
+            is for knowledge graphs and the other is not.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol: expected one of {', '.join(PROTOCOLS)}; got {protocol!r}")
-    if not recipe_of(model).is_autoencoder:
+    recipe = recipe_of(model)
+    if recipe.is_knowledge != isinstance(dataset.further.get("triples"), TripleSplit):
+        fitting = [name for name in names() if recipe_of(name).is_knowledge]
+        if recipe.is_knowledge:
+            raise ValueError(
+                f"dataset: expected a knowledge graph for {model}, such as wn18rr, "
+                f"got {dataset.name}"
+            )
+        raise ValueError(
+            f"model: expected one of {', '.join(fitting)} for {dataset.name}, a knowledge graph; "
+            f"got {model!r}"
+        )
+    if not recipe.is_autoencoder and not recipe.is_knowledge:
         return PROTOCOLS[protocol](dataset, model, **options)
     if protocol != "split":
         raise ValueError(f"protocol: expected 'split' for {model}, got {protocol!r}")
+    if recipe.is_knowledge:
+        from graphkit.experiment.knowledge import KnowledgeExperiment
+
+        return KnowledgeExperiment(dataset, model, **options)
     # Imported when it is used: it brings all generative modules.
     from graphkit.experiment.autoencoders import AutoencoderExperiment
 

@@ -10,8 +10,9 @@ A file ``recipes/gcn.yaml`` holds::
     published:
       - {dataset: cora, level: node, value: 81.5, source: ...}
 
-A row with ``further: ap`` is of another metric than the task's; `deviation` and `seeds` are there
-where the source tells them. A source that says "recalled" was not read again.
+`common` names another file for what a recipe starts from. A row with ``further: ap`` is of another
+metric than the task's; `deviation` and `seeds` are there where the source tells them. A source that
+says "recalled" was not read again.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Recipe:
         Raises:
             ValueError: `changes` names a setting that does not exist, or a value of another kind.
         """
-        common, own = _read("common"), self.layers
+        common, own = _read(self.layers.get("common", "common")), self.layers
         found: dict[str, Any] = {}
         for source in (common, own):
             found |= source.get("settings", {})
@@ -85,6 +86,11 @@ class Recipe:
     def is_autoencoder(self) -> bool:
         """Whether it reconstructs links, and has an encoder of any other recipe's name."""
         return "encoder" in self.layers.get("settings", {})
+
+    @property
+    def is_knowledge(self) -> bool:
+        """Whether it scores the triples of a knowledge graph."""
+        return self.layers.get("common") == "common.knowledge"
 
     @property
     def grid(self) -> dict[str, list[Any]]:

@@ -205,7 +205,7 @@ class Experiment:
     ) -> Fit:
         """Train on a loss as the settings say, and select an epoch by validation."""
         s = self.settings
-        optimizer = torch.optim.Adam(parameter_groups(model, s["weight_decay"]), lr=s["lr"])
+        optimizer = self._optimizer(parameter_groups(model, s["weight_decay"]), s["lr"])
         schedule = None
         if s["halve_every"]:
             schedule = torch.optim.lr_scheduler.StepLR(optimizer, s["halve_every"], gamma=0.5)
@@ -221,9 +221,12 @@ class Experiment:
             on_epoch=on_epoch,
         )
 
-    def build(self, seed: int) -> Predictor:
+    def _optimizer(self, groups: list[dict], lr: float) -> torch.optim.Optimizer:
+        return torch.optim.Adam(groups, lr=lr)
+
+    def build(self, seed: int) -> nn.Module:
         """A fresh model; its start values come from torch's generator."""
-        if self.recipe.is_autoencoder:
+        if self.recipe.is_autoencoder or self.recipe.is_knowledge:
             raise ValueError(
                 f"model: expected one that is trained on targets, got {self.recipe.name!r}; "
                 "experiment_of makes its experiment"

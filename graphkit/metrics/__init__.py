@@ -39,8 +39,10 @@ from graphkit.metrics.ranking import (
     average_precision,
     hits_at,
     mean_reciprocal_rank,
+    ranking_quality,
     recall_at,
     roc_auc,
+    target_ranks,
 )
 from graphkit.metrics.registry import METRICS, Metric
 from graphkit.metrics.regression import mae, rmse
@@ -78,6 +80,7 @@ __all__ = [
     "precision_recall",
     "psnr",
     "qed",
+    "ranking_quality",
     "recall_at",
     "rmse",
     "roc_auc",
@@ -86,6 +89,7 @@ __all__ = [
     "ssim",
     "synthesizability",
     "synthetic_accessibility",
+    "target_ranks",
     "uniqueness",
     "validity",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -108,6 +108,58 @@ def _check_scores(positive: Tensor, negative: Tensor, negative_dim: int) -> None
         )
     check_finite("positive", positive)
     check_finite("negative", negative)
+
+
+def target_ranks(scores: Tensor, target: Tensor, known: Tensor | None = None) -> Tensor:
+    """``[n]`` float64 the rank of every row's target among all columns, from 1.
+
+    Among equal scores it is the mean of the best and the worst it could be, so that a model which
+    scores all alike gains nothing. With `known` the rank is filtered (Bordes et al. 2013, section
+    4): other answers that are right, too, do not count as rivals.
+
+    Args:
+        scores: ``[n, m]``.
+        target: ``[n]`` int64 column of every row.
+        known: ``[2, K]`` int64 rows and columns of right answers; whether the targets are among
+            them, or any of them twice, makes no difference.
+    """
+    check_finite("scores", scores)
+    if scores.dim() != 2 or target.dtype != torch.long or target.shape != scores.shape[:1]:
+        raise ValueError(
+            f"scores, target: expected [n, m] and int64 [n], got {tuple(scores.shape)} and "
+            f"{target.dtype} {tuple(target.shape)}"
+        )
+    lowest, highest = int(target.min()), int(target.max())
+    if lowest < 0 or highest >= scores.size(1):
+        raise ValueError(
+            f"target: expected columns of 0 to {scores.size(1) - 1}, "
+            f"got {lowest if lowest < 0 else highest}"
+        )
+    mine = scores.gather(1, target.unsqueeze(1))
+    # Every other column counts 1 above the target's score, 1/2 beside it; the target itself 1/2.
+    halves = (scores > mine).sum(dim=1) + (scores >= mine).sum(dim=1)
+    if known is not None:
+        cells = (known[0] * scores.size(1) + known[1]).unique()
+        row, column = cells // scores.size(1), cells % scores.size(1)
+        rival = column != target[row]
+        row, column = row[rival], column[rival]
+        right, own = scores[row, column], mine[row, 0]
+        halves.index_add_(0, row, -((right > own).long() + (right >= own).long()))
+    return (halves.double() + 1) / 2
+
+
+def ranking_quality(ranks: Tensor, ks: Sequence[int] = (1, 3, 10)) -> dict[str, float]:
+    """Mean reciprocal rank "mrr", and "hits@k", the share of ranks of at most k.
+
+    Args:
+        ranks: ``[n]`` as of :func:`target_ranks`.
+        ks: What to count hits at.
+    """
+    check_finite("ranks", ranks)
+    if (ranks < 1).any():
+        raise ValueError(f"ranks: expected at least 1, got {ranks.min().item():g}")
+    found = {"mrr": (1 / ranks.double()).mean().item()}
+    return found | {f"hits@{k}": (ranks <= k).double().mean().item() for k in ks}
 
 
 def recall_at(k: int, prediction: Tensor, target: Tensor, group: Tensor) -> float:

@@ -12,7 +12,7 @@ from graphkit.benchmark import choose, read, read_all, write
 from graphkit.benchmark.tuning import check_space
 from graphkit.data.cards import all_cards
 from graphkit.experiment import PROTOCOLS, Published, recipe_of
-from graphkit.tasks import GraphTask, NodeTask
+from graphkit.tasks import GraphTask, KnowledgeTask, NodeTask
 
 CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
 ALL = sorted(CONFIGS.glob("*.yaml"))
@@ -29,6 +29,10 @@ def test_configurations_of_the_repository(file: Path) -> None:
     if card is not None and config.task != "link":
         assert (config.split, config.level) == (card.split, card.level)
     task = NodeTask if config.level == "node" else GraphTask
+    if recipe_of(config.model).is_knowledge:
+        task = KnowledgeTask
+        assert card is not None
+        assert config.split == card.split
     selection = PROTOCOLS[config.protocol].selection or task.selection
     assert config.selection == selection
     if config.search:

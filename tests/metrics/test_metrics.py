@@ -18,9 +18,11 @@ from graphkit.metrics import (
     hits_at,
     mae,
     mean_reciprocal_rank,
+    ranking_quality,
     recall_at,
     rmse,
     roc_auc,
+    target_ranks,
 )
 
 NAN = float("nan")
@@ -190,3 +192,52 @@ def test_what_does_not_fit():
         mean_reciprocal_rank(torch.randn(3), torch.randn(2, 4))
     with pytest.raises(ValueError, match="target: expected a true pair"):
         recall_at(1, torch.randn(2), torch.zeros(2), torch.zeros(2, dtype=torch.long))
+
+
+# --- ranks among all -----------------------------------------------------------------------------
+
+
+def test_ranks_by_hand():
+    scores = torch.tensor([[4.0, 3, 2, 1], [1, 1, 1, 0], [0, 1, 1, 2]])
+    target = torch.tensor([2, 0, 0])
+    assert target_ranks(scores, target).tolist() == [3, 2, 4]
+    # Of the first row 0 and 2 are right, of the second the target alone, of the third 1 and 3.
+    known = torch.tensor([[0, 0, 1, 2, 2, 0], [2, 0, 0, 1, 3, 0]])
+    assert target_ranks(scores, target, known).tolist() == [2, 2, 2]
+    tied = target_ranks(scores, target, torch.tensor([[1], [1]]))
+    assert tied.tolist() == [3, 1.5, 4]
+    assert target_ranks(torch.zeros(1, 5), torch.tensor([3])).tolist() == [3]
+    found = ranking_quality(torch.tensor([1.0, 2.5, 4.0, 20.0]))
+    assert found == {
+        "mrr": pytest.approx((1 + 0.4 + 0.25 + 0.05) / 4),
+        "hits@1": 1 / 4,
+        "hits@3": 1 / 2,
+        "hits@10": 3 / 4,
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ranks_are_those_of_a_double_loop(seed: int):
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randint(5, (20, 30), generator=generator).float()  # many ties
+    target = torch.randint(30, (20,), generator=generator)
+    right = torch.rand(20, 30, generator=generator) < 0.3
+    expected = []
+    for i, own in enumerate(target.tolist()):
+        rivals = [j for j in range(30) if j != own and not right[i, j]]
+        above = sum(bool(scores[i, j] > scores[i, own]) for j in rivals)
+        beside = sum(bool(scores[i, j] == scores[i, own]) for j in rivals)
+        expected.append(1 + above + beside / 2)
+    assert target_ranks(scores, target, right.nonzero().T).tolist() == expected
+
+
+def test_what_cannot_be_ranked():
+    scores = torch.zeros(2, 3)
+    with pytest.raises(ValueError, match="target: expected columns of 0 to 2, got 3"):
+        target_ranks(scores, torch.tensor([0, 3]))
+    with pytest.raises(ValueError, match=r"scores, target: expected \[n, m\] and int64 \[n\]"):
+        target_ranks(scores, torch.tensor([0]))
+    with pytest.raises(ValueError, match="scores: expected finite numbers, got 1 NaN"):
+        target_ranks(torch.tensor([[0.0, NAN]]), torch.tensor([0]))
+    with pytest.raises(ValueError, match="ranks: expected at least 1, got 0"):
+        ranking_quality(torch.tensor([0.0]))

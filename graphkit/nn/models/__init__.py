@@ -5,6 +5,14 @@ from graphkit.nn.models.basic_gnn import GAT, GCN, GIN, PNA, BasicGNN, GraphSAGE
 from graphkit.nn.models.gcnii import GCNII
 from graphkit.nn.models.heads import EdgeHead, GraphHead, NodeHead, Predictor
 from graphkit.nn.models.jumping_knowledge import JumpingKnowledge
+from graphkit.nn.models.knowledge import (
+    ComplEx,
+    DistMult,
+    KnowledgeModel,
+    RGCNDistMult,
+    RotatE,
+    TransE,
+)
 from graphkit.nn.models.mlp import MLP
 from graphkit.nn.models.stack import ConvStack
 
@@ -20,12 +28,18 @@ __all__ = [
     "PNA",
     "VGAE",
     "BasicGNN",
+    "ComplEx",
     "ConvStack",
+    "DistMult",
     "EdgeHead",
     "GraphHead",
     "GraphSAGE",
     "InnerProductDecoder",
     "JumpingKnowledge",
+    "KnowledgeModel",
     "NodeHead",
     "Predictor",
+    "RGCNDistMult",
+    "RotatE",
+    "TransE",
 ]
