@@ -7,9 +7,7 @@ link (Wang et al. 2018, section 3.2). A pair is scored by the inner product of i
 wide. Accuracy calls the upper half of the scores links, as the authors do. GraphGAN starts from
 DeepWalk's embeddings, and the epoch with the best validation AUC is tested, once, for each player.
 
-DeepWalk's skip-gram is fitted in closed form: its optimum factorises the pointwise mutual
-information of nodes that meet within a window on random walks (Levy & Goldberg 2014, Qiu et al.
-2018). The positive part is factorised here.
+DeepWalk's skip-gram is fitted in closed form, see :func:`graphkit.sampling.walk_embedding`.
 """
 
 from __future__ import annotations
@@ -20,7 +18,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.progress import Progress
 from rows import about, put
@@ -32,32 +29,10 @@ from graphkit.data.links import LinkSplit, split_links
 from graphkit.generative import Round, play
 from graphkit.generative.graph import GraphGAN, NeighbourBatches
 from graphkit.metrics import average_precision, roc_auc
-from graphkit.sampling import random_walk
+from graphkit.sampling import walk_embedding
 
 WIDTH = 50
-WALKS, STEPS, WINDOW = 10, 20, 5  # of each node, of each walk, and nodes that count as near
 RATE = 1e-3
-
-
-def deepwalk(graph: Graph) -> Tensor:
-    r"""``[N, WIDTH]``, :math:`U \Lambda^{1/2}` of the greatest eigenvalues."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.linalg import eigsh
-
-    n = graph.num_nodes
-    start = torch.arange(n).repeat(WALKS)
-    walks = random_walk(graph, start, STEPS).numpy()
-    near = csr_array((n, n))
-    for gap in range(1, WINDOW + 1):
-        ends = walks[:, :-gap].ravel(), walks[:, gap:].ravel()
-        near = near + csr_array((np.ones(len(ends[0])), ends), shape=(n, n))
-    near = (near + near.T).tocoo()
-    total, often = near.sum(), near.sum(axis=0)
-    a, b = near.coords
-    near.data = np.log(near.data * total / (often[a] * often[b])).clip(min=0)
-    first = torch.rand(n, dtype=torch.double).numpy()
-    values, vectors = eigsh(near.tocsr(), WIDTH, which="LA", v0=first)
-    return torch.from_numpy(vectors * np.sqrt(values.clip(min=0))).float()
 
 
 def scores(embedding: Tensor, positive: Tensor, negative: Tensor) -> dict[str, float]:
@@ -79,7 +54,7 @@ def run(options: argparse.Namespace, graph: Graph, seed: int) -> dict[str, dict[
     """By model, what it finds on the test set."""
     split: LinkSplit = split_links(graph, 0.05, 0.10, seed=seed)
     torch.manual_seed(seed)
-    initial = deepwalk(split.graph)
+    initial = walk_embedding(split.graph, WIDTH, length=20)
     start = initial if options.start == "deepwalk" else 0.1 * torch.randn(initial.shape)
     game = GraphGAN(split.graph, start)
     adam = torch.optim.Adam

@@ -30,7 +30,8 @@ def run(
         typer.Argument(
             help="gcn, sage, gat, gatv2, gin, gine, pna, cheb, sgc, appnp, gcn2, graphconv, "
             "gatedgcn, gps or mlp; of links gae, vgae, arga, arvga or maskgae, too; of knowledge "
-            "graphs transe, distmult, complex, rotate or rgcn."
+            "graphs transe, distmult, complex, rotate or rgcn. Baselines: label-propagation, "
+            "deepwalk, node2vec, common-neighbours, adamic-adar, resource-allocation, wl."
         ),
     ],
     task: Annotated[
@@ -223,7 +224,7 @@ def _progress(console: Console, experiment: Experiment, seeds: int):
         TextColumn("{task.fields[news]}"),
     )
     unit = "seeds" if experiment.protocol == "split" else "folds"
-    epochs = experiment.settings["epochs"]
+    epochs = experiment.epochs
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task(
             f"{experiment.dataset.name} {experiment.recipe.name}", total=seeds, unit=unit, news=""

@@ -42,23 +42,27 @@ def experiment_of(
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol: expected one of {', '.join(PROTOCOLS)}; got {protocol!r}")
-    recipe = recipe_of(model)
-    if recipe.is_knowledge != isinstance(dataset.further.get("triples"), TripleSplit):
-        fitting = [name for name in names() if recipe_of(name).is_knowledge]
-        if recipe.is_knowledge:
+    kind = recipe_of(model).kind
+    if (kind == "knowledge") != isinstance(dataset.further.get("triples"), TripleSplit):
+        if kind == "knowledge":
             raise ValueError(
                 f"dataset: expected a knowledge graph for {model}, such as wn18rr, "
                 f"got {dataset.name}"
             )
+        fitting = [name for name in names() if recipe_of(name).kind == "knowledge"]
         raise ValueError(
             f"model: expected one of {', '.join(fitting)} for {dataset.name}, a knowledge graph; "
             f"got {model!r}"
         )
-    if not recipe.is_autoencoder and not recipe.is_knowledge:
+    if kind == "network":
         return PROTOCOLS[protocol](dataset, model, **options)
+    if kind == "baseline":
+        from graphkit.experiment.baselines import BASELINES
+
+        return BASELINES[protocol](dataset, model, **options)
     if protocol != "split":
         raise ValueError(f"protocol: expected 'split' for {model}, got {protocol!r}")
-    if recipe.is_knowledge:
+    if kind == "knowledge":
         from graphkit.experiment.knowledge import KnowledgeExperiment
 
         return KnowledgeExperiment(dataset, model, **options)

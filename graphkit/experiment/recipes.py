@@ -63,7 +63,7 @@ class Recipe:
         Raises:
             ValueError: `changes` names a setting that does not exist, or a value of another kind.
         """
-        common, own = _read(self.layers.get("common", "common")), self.layers
+        common, own = self._common, self.layers
         found: dict[str, Any] = {}
         for source in (common, own):
             found |= source.get("settings", {})
@@ -83,19 +83,22 @@ class Recipe:
         return found
 
     @property
-    def is_autoencoder(self) -> bool:
-        """Whether it reconstructs links, and has an encoder of any other recipe's name."""
-        return "encoder" in self.layers.get("settings", {})
-
-    @property
-    def is_knowledge(self) -> bool:
-        """Whether it scores the triples of a knowledge graph."""
-        return self.layers.get("common") == "common.knowledge"
+    def kind(self) -> str:
+        """What it is an experiment of: "network", trained on targets; "autoencoder", which
+        reconstructs links, by an encoder of any network's name; "knowledge", which scores triples;
+        or "baseline", which is fitted at once."""
+        if "encoder" in self.layers.get("settings", {}):
+            return "autoencoder"
+        return self.layers.get("common", "common.network").removeprefix("common.")
 
     @property
     def grid(self) -> dict[str, list[Any]]:
         """The settings that the fair protocol chooses among, and their values."""
-        return self.layers.get("grid", {}) or _read("common")["grid"]
+        return self.layers.get("grid") or self._common.get("grid", {})
+
+    @property
+    def _common(self) -> dict[str, Any]:
+        return _read(self.layers.get("common", "common"))
 
     def published(
         self, dataset: str, level: Level, protocol: str, further: str | None = None

@@ -120,6 +120,11 @@ class Experiment:
         self.task = self._task()
         self.build(0)  # what does not fit is said now
 
+    @property
+    def epochs(self) -> int:
+        """How many a run has at most."""
+        return self.settings["epochs"]
+
     def _prepare(self, graph: Any) -> Any:
         if graph.x is None:  # a vector for every node is learnt
             graph = graph.replace(x=identity_features(graph.num_nodes))
@@ -226,7 +231,7 @@ class Experiment:
 
     def build(self, seed: int) -> nn.Module:
         """A fresh model; its start values come from torch's generator."""
-        if self.recipe.is_autoencoder or self.recipe.is_knowledge:
+        if self.recipe.kind != "network":
             raise ValueError(
                 f"model: expected one that is trained on targets, got {self.recipe.name!r}; "
                 "experiment_of makes its experiment"

@@ -1,6 +1,7 @@
 """Batches of large graphs: sampled neighbours, clusters, random walks, and pairs not linked."""
 
 from graphkit.sampling.cluster import ClusterLoader, partition
+from graphkit.sampling.embedding import walk_embedding
 from graphkit.sampling.inference import layerwise_inference
 from graphkit.sampling.loader import Loader, NeighborLoader
 from graphkit.sampling.negative import negative_sampling, structured_negative_sampling
@@ -20,4 +21,5 @@ __all__ = [
     "partition",
     "random_walk",
     "structured_negative_sampling",
+    "walk_embedding",
 ]

@@ -29,7 +29,7 @@ def test_configurations_of_the_repository(file: Path) -> None:
     if card is not None and config.task != "link":
         assert (config.split, config.level) == (card.split, card.level)
     task = NodeTask if config.level == "node" else GraphTask
-    if recipe_of(config.model).is_knowledge:
+    if recipe_of(config.model).kind == "knowledge":
         task = KnowledgeTask
         assert card is not None
         assert config.split == card.split

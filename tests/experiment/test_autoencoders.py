@@ -22,7 +22,7 @@ invoke = CliRunner().invoke
 
 
 def test_these_are_all() -> None:
-    assert sorted(KINDS) == [name for name in names() if recipe_of(name).is_autoencoder]
+    assert sorted(KINDS) == [name for name in names() if recipe_of(name).kind == "autoencoder"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -74,7 +74,7 @@ def test_a_last_batch_of_one_node(name: str):
 
 def test_recipes_and_models_are_the_same():
     recipes = [recipe_of(name) for name in names()]
-    others = {r.name for r in recipes if r.is_autoencoder or r.is_knowledge}
+    others = {r.name for r in recipes if r.kind != "network"}
     assert {recipe.name for recipe in recipes} - others == set(MODELS)
     for recipe in recipes:
         assert recipe.title

@@ -42,7 +42,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def test_these_are_all() -> None:
-    assert sorted(KINDS) == [name for name in names() if recipe_of(name).is_knowledge]
+    assert sorted(KINDS) == [name for name in names() if recipe_of(name).kind == "knowledge"]
 
 
 @pytest.mark.parametrize("name", KINDS)

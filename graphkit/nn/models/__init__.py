@@ -13,6 +13,8 @@ from graphkit.nn.models.knowledge import (
     RotatE,
     TransE,
 )
+from graphkit.nn.models.label_propagation import LabelPropagation
+from graphkit.nn.models.lightgcn import LightGCN
 from graphkit.nn.models.mlp import MLP
 from graphkit.nn.models.stack import ConvStack
 
@@ -37,6 +39,8 @@ __all__ = [
     "InnerProductDecoder",
     "JumpingKnowledge",
     "KnowledgeModel",
+    "LabelPropagation",
+    "LightGCN",
     "NodeHead",
     "Predictor",
     "RGCNDistMult",
