@@ -14,7 +14,14 @@ from graphkit.convert.networkx import from_networkx, to_networkx
 from graphkit.convert.pandas import from_pandas, to_pandas
 from graphkit.convert.pyg import from_pyg, to_pyg
 from graphkit.convert.scipy import from_scipy, to_scipy
-from graphkit.convert.text import from_cooccurrence, from_text, from_tokens, to_text, to_tokens
+from graphkit.convert.text import (
+    from_cooccurrence,
+    from_documents,
+    from_text,
+    from_tokens,
+    to_text,
+    to_tokens,
+)
 
 __all__ = [
     "ATOM_FEATURES",
@@ -22,6 +29,7 @@ __all__ = [
     "fingerprint",
     "from_cooccurrence",
     "from_dgl",
+    "from_documents",
     "from_image",
     "from_image_superpixels",
     "from_networkx",

@@ -1,4 +1,4 @@
-"""From and to text: chains of tokens, and which tokens stand near each other."""
+"""From and to text: chains of tokens, which tokens stand near each other, words and documents."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -99,16 +100,9 @@ def from_cooccurrence(
         A Graph whose `node_names` are the vocabulary, with node attribute `count` ``[N]``, how
         often each token turns up. Edges are sorted by source and destination.
     """
-    if window < 2:
-        raise ValueError(f"window: expected at least 2, got {window}")
-    if not texts:
-        raise ValueError("texts: expected at least one, got none")
-    for text in texts:
-        _check_tokens("texts", text)
-    if vocabulary is None:
-        vocabulary = list(dict.fromkeys(token for text in texts for token in text))
+    vocabulary = _vocabulary("texts", texts, window, vocabulary)
     size, pairs = len(vocabulary), []
-    numbers = [_number(text, vocabulary) for text in texts]
+    numbers = _number_all(texts, vocabulary)
     for number in numbers:
         pairs += [
             torch.stack([number[:-gap], number[gap:]]) for gap in range(1, min(window, len(number)))
@@ -123,10 +117,111 @@ def from_cooccurrence(
         edge_weight=count.to(torch.get_default_dtype()),
         undirected=True,
         node_attrs={
-            "node_names": list(vocabulary),
+            "node_names": vocabulary,
             "count": torch.bincount(torch.cat(numbers), minlength=size),
         },
     )
+
+
+def from_documents(
+    documents: Sequence[Sequence[Hashable]],
+    window: int = 20,
+    vocabulary: Sequence[Hashable] | None = None,
+) -> Graph:
+    r"""Documents and their words, Yao et al. 2019, eq. 3.
+
+    A document and a word in it are joined by TF-IDF, two words by their pointwise mutual
+    information where it is positive, both in both directions:
+
+    .. math::
+        A_{dw} = n_{dw} \log \frac{D}{D_w}, \quad
+        A_{vw} = \log \frac{W_{vw} W}{W_v W_w}
+
+    :math:`n_{dw}` counts the word in the document, :math:`D_w` the documents of :math:`D` that
+    hold it, :math:`W_w` and :math:`W_{vw}` the windows of :math:`W` that hold a word or both.
+    A window is as many tokens that follow each other in a document; a shorter document is one.
+
+    Args:
+        documents: Their tokens, one sequence for each.
+        window: How many tokens it holds, at least 2.
+        vocabulary: As in :func:`from_tokens`.
+
+    Returns:
+        A Graph of the documents, in order, and after them of the words, with `edge_weight`. The
+        `vocabulary` is kept on the graph, and `num_documents`. Edges are sorted by source and
+        destination. A word that is in every document is joined to none.
+    """
+    import scipy.sparse
+
+    vocabulary = _vocabulary("documents", documents, window, vocabulary)
+    count = len(documents)
+    lengths = np.array([len(document) for document in documents])
+    words = torch.cat(_number_all(documents, vocabulary)).numpy()
+    inside = _incidence(words, np.cumsum(lengths) - lengths, lengths, len(vocabulary))
+    known, holding = np.unique(inside.indices, return_counts=True)
+    idf = np.zeros(len(vocabulary))
+    idf[known] = np.log(count / holding)
+    inside.data = inside.data * idf[inside.indices]
+    near = _mutual_information(words, lengths, window, len(vocabulary))
+    joined = scipy.sparse.bmat([[None, inside], [inside.T, near]], format="csr")
+    joined.eliminate_zeros()
+    joined.sort_indices()
+    source = np.repeat(np.arange(joined.shape[0]), np.diff(joined.indptr))
+    return Graph(
+        torch.from_numpy(np.stack([source, joined.indices.astype(np.int64)])),
+        count + len(vocabulary),
+        edge_weight=torch.from_numpy(joined.data).to(torch.get_default_dtype()),
+        undirected=True,
+        graph_attrs={"vocabulary": vocabulary, "num_documents": count},
+    )
+
+
+def _mutual_information(words: Any, lengths: Any, window: int, size: int) -> Any:
+    """That of every two different words, where it is positive; a sparse matrix."""
+    import scipy.sparse
+
+    windows = np.where(lengths > 0, np.maximum(lengths - window + 1, 1), 0)
+    first = np.cumsum(windows) - windows
+    start = np.arange(windows.sum()) + np.repeat(np.cumsum(lengths) - lengths - first, windows)
+    inside = _incidence(words, start, np.repeat(np.minimum(lengths, window), windows), size)
+    inside.data[:] = 1
+    together = (inside.T @ inside).tocoo()
+    holding = together.diagonal()
+    row, column = together.row, together.col
+    found, expected = together.data * windows.sum(), holding[row] * holding[column]
+    kept = (row != column) & (found > expected)  # of whole numbers
+    information = np.log(found[kept] / expected[kept])
+    return scipy.sparse.csr_matrix((information, (row[kept], column[kept])), together.shape)
+
+
+def _incidence(words: Any, start: Any, width: Any, size: int) -> Any:
+    """How often each run of words, given by where it starts, holds each word; a sparse matrix."""
+    import scipy.sparse
+
+    end = np.concatenate([[0], np.cumsum(width)])
+    place = np.arange(end[-1]) + np.repeat(start - end[:-1], width)
+    parts = (np.ones(end[-1]), words[place], end)
+    found = scipy.sparse.csr_matrix(parts, shape=(len(width), size))
+    found.sum_duplicates()
+    return found
+
+
+def _vocabulary(
+    name: str,
+    texts: Sequence[Sequence[Hashable]],
+    window: int,
+    vocabulary: Sequence[Hashable] | None,
+) -> list[Hashable]:
+    """That which was given, or all tokens of texts that were checked."""
+    if window < 2:
+        raise ValueError(f"window: expected at least 2, got {window}")
+    if not texts:
+        raise ValueError(f"{name}: expected at least one, got none")
+    for text in texts:
+        _check_tokens(name, text)
+    if vocabulary is None:
+        vocabulary = list(dict.fromkeys(token for text in texts for token in text))
+    return list(vocabulary)
 
 
 def _check_tokens(name: str, tokens: Any) -> None:
@@ -147,6 +242,14 @@ def _number(tokens: Sequence[Hashable], vocabulary: Sequence[Hashable]) -> Tenso
             f"vocabulary: expected all tokens of the text in it, but {unknown!r} is not"
         )
     return torch.tensor([places[token] for token in tokens], dtype=torch.int64)
+
+
+def _number_all(
+    texts: Sequence[Sequence[Hashable]], vocabulary: Sequence[Hashable]
+) -> list[Tensor]:
+    """The places of the tokens of every text."""
+    numbers = _number([token for text in texts for token in text], vocabulary)
+    return list(numbers.split([len(text) for text in texts]))
 
 
 def _walk(graph: Graph) -> Tensor:

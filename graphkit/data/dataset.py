@@ -34,8 +34,8 @@ class Dataset:
         level, kind: What is predicted, and on what.
         metric: The published metric; a name of `graphkit.metrics`.
         graphs: All graphs; one, if nodes or edges are predicted. Of a node-level set `y` is a
-            node attribute; of a graph-level set a graph attribute of every graph, ``[1]`` for
-            classes and ``[1, num_outputs]`` else.
+            node attribute, -1 of a node that has no class and is in no part; of a graph-level set
+            a graph attribute of every graph, ``[1]`` for classes and ``[1, num_outputs]`` else.
         num_outputs: Classes, labels or targets; 1 for links.
         splits: The published splits, in order; or, where the protocol draws them, a function from
             a seed to one. Members are nodes or graphs.

@@ -113,6 +113,11 @@ class Experiment:
         atoms = x is not None and not x.is_floating_point()
         groups = ["molecules", dataset.name] if atoms else [dataset.name]
         self.settings = self.recipe.settings(groups, self.level, changes)
+        if self.settings["identity"] and len(dataset.graphs) > 1:
+            raise ValueError(
+                f"identity: expected false, as {dataset.name} has {len(dataset.graphs)} graphs "
+                "whose nodes are not the same, got true"
+            )
         self.device = torch.device(device)
         # Graphs that are made when they are asked for stay so, if nothing is to be changed.
         first = dataset.graphs[0]
@@ -126,7 +131,7 @@ class Experiment:
         return self.settings["epochs"]
 
     def _prepare(self, graph: Any) -> Any:
-        if graph.x is None:  # a vector for every node is learnt
+        if graph.x is None or self.settings["identity"]:  # a vector for every node is learnt
             graph = graph.replace(x=identity_features(graph.num_nodes))
         elif self.settings["normalize"] and graph.x.is_floating_point():
             graph = normalize_features(graph)

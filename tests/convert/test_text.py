@@ -1,11 +1,20 @@
 """Graphs from and to text."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphkit.convert import from_cooccurrence, from_text, from_tokens, to_text, to_tokens
+from graphkit.convert import (
+    from_cooccurrence,
+    from_documents,
+    from_text,
+    from_tokens,
+    to_text,
+    to_tokens,
+)
 from graphkit.graph import Graph
 
 TOKENS = st.lists(st.one_of(st.text(max_size=2), st.integers(0, 3), st.none()), max_size=8)
@@ -120,3 +129,65 @@ class TestCooccurrence:
             from_cooccurrence()
         with pytest.raises(TypeError, match="texts: expected a sequence of tokens, got str"):
             from_cooccurrence("a b")
+
+
+class TestDocuments:
+    def test_a_document_and_its_words(self):
+        graph = from_documents([["a", "b", "a"], ["c"], []])
+        assert (graph.num_nodes, graph.num_documents) == (6, 3)
+        assert graph.vocabulary == ["a", "b", "c"]
+        assert graph.is_undirected
+        once = math.log(3)
+        weights = torch.zeros(6, 6).index_put(tuple(graph.edge_index), graph.edge_weight)
+        expected = torch.tensor([[2 * once, once, 0], [0, 0, once], [0, 0, 0]])
+        torch.testing.assert_close(weights[:3, 3:], expected)
+        # Of the two windows one holds a and b.
+        assert weights[3, 4].item() == pytest.approx(math.log(1 * 2 / (1 * 1)))
+
+    def test_words_in_every_document_and_in_none(self):
+        graph = from_documents([["a"], ["a"]], vocabulary=["a", "rare"])
+        assert (graph.num_nodes, graph.num_edges) == (4, 0)
+        assert from_documents([[]]).num_nodes == 1
+
+    @given(
+        st.lists(st.lists(st.sampled_from("abcd"), max_size=7), min_size=1, max_size=4),
+        st.integers(2, 4),
+    )
+    def test_agrees_with_the_definition(self, documents, size):
+        graph = from_documents(documents, size, vocabulary="abcd")
+        weights = dict(
+            zip(map(tuple, graph.edge_index.t().tolist()), graph.edge_weight.tolist(), strict=True)
+        )
+        windows = [
+            set(document[start : start + size])
+            for document in documents
+            if document
+            for start in range(max(len(document) - size, 0) + 1)
+        ]
+
+        def holding(*words):
+            return sum(set(words) <= window for window in windows)
+
+        n, expected = len(documents), {}
+        for i, v in enumerate("abcd"):
+            inside = [document.count(v) for document in documents]
+            for number, times in enumerate(inside):
+                if times:
+                    expected[number, n + i] = times * math.log(n / (n - inside.count(0)))
+            for j, w in enumerate("abcd"):
+                if v != w and holding(v, w):
+                    ratio = holding(v, w) * len(windows) / holding(v) / holding(w)
+                    expected[n + i, n + j] = math.log(ratio)
+        expected |= {(b, a): weight for (a, b), weight in expected.items()}
+        found = {pair: weight for pair, weight in expected.items() if weight > 1e-9}
+        assert weights == pytest.approx(found, rel=1e-5)
+
+    def test_bad_input(self):
+        with pytest.raises(ValueError, match="window: expected at least 2, got 1"):
+            from_documents([["a"]], window=1)
+        with pytest.raises(ValueError, match="documents: expected at least one, got none"):
+            from_documents([])
+        with pytest.raises(TypeError, match="documents: expected a sequence of tokens, got str"):
+            from_documents(["a b"])
+        with pytest.raises(ValueError, match=r"vocabulary: .* but 'b' is not"):
+            from_documents([["b"]], vocabulary=["a"])

@@ -238,3 +238,30 @@ def test_groups_of_bloggers(data_root: Path):
     assert dataset.y[27, 0] == 1  # the first line: blogger 28, group 1
     x = dataset.graph.x
     assert torch.equal(x.col_indices(), torch.arange(10312))
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [("r8", (5485, 2189, 7688, 8)), ("mr", (7108, 3554, 18764, 2))],  # Yao et al. 2019, table 1
+)
+def test_documents_and_words(name: str, sizes: tuple[int, int, int, int], data_root: Path):
+    dataset = at_hand(name, data_root)
+    given, test, words, classes = sizes
+    graph, split = dataset.graph, dataset.split(0)
+    assert (len(split.train) + len(split.val), len(split.test)) == (given, test)
+    assert len(split.val) == given // 10
+    assert (graph.num_nodes, len(graph.vocabulary)) == (given + test + words, words)
+    assert graph.is_undirected
+    known, unknown = dataset.y[: given + test], dataset.y[given + test :]
+    check_targets(known, "multiclass", classes)
+    assert unknown.unique().tolist() == [-1]
+    check_split(split, given + test)
+    assert torch.equal(split.test, dataset.split(1).test)
+    assert not torch.equal(split.val.sort().values, dataset.split(1).val.sort().values)
+
+
+def test_what_documents_say(data_root: Path):
+    dataset = at_hand("r8", data_root)
+    words = dataset.graph.x[0].to_dense().nonzero().flatten().tolist()
+    assert {"champion", "split", "shareholders"} <= {dataset.graph.vocabulary[i] for i in words}
+    assert dataset.further["classes"][dataset.y[0]] == "earn"  # a stock split

@@ -72,6 +72,16 @@ def test_a_last_batch_of_one_node(name: str):
     assert Experiment(dataset, name, settings=settings).run([0]).complete
 
 
+def test_a_vector_for_every_node_in_place_of_its_features():
+    dataset = nodes()
+    dataset = dataset.map(lambda graph: graph.replace(x=torch.ones(graph.num_nodes, 3)))
+    experiment = Experiment(dataset, "gcn", settings=QUICK | {"identity": True})
+    assert torch.equal(experiment.dataset.graph.x.to_dense(), torch.eye(34))
+    assert experiment.run([0]).parameters == 34 * 16 + 16 + 16 * 4 + 4
+    with pytest.raises(ValueError, match="identity: expected false, as r has 40 graphs"):
+        Experiment(graphs(), "gcn", settings=QUICK | {"identity": True})
+
+
 def test_recipes_and_models_are_the_same():
     recipes = [recipe_of(name) for name in names()]
     others = {r.name for r in recipes if r.kind != "network"}
