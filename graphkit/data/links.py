@@ -90,6 +90,11 @@ class RankedLinks:
         """What training may take for negatives: of a source all nodes but its training targets."""
         return UnlinkedTargets(self.train, self.graph.num_nodes)
 
+    def to(self, device: torch.device | str | int) -> RankedLinks:
+        """The same on another device."""
+        parts = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
+        return RankedLinks(**parts)
+
 
 def split_links(
     graph: Graph, val: float = 0.1, test: float = 0.2, *, negatives: int = 1, seed: int
