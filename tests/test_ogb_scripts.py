@@ -14,6 +14,7 @@ import leaderboard
 import link_level
 import make_fixture
 import node_level
+import numpy as np
 import ogbl_collab
 import ogbn_products
 import pytest
@@ -24,6 +25,7 @@ from graphkit import runtime
 from graphkit.convert import from_smiles
 from graphkit.data import DataError, Dataset, LinkSplit, RankedLinks, Split, load
 from graphkit.data.links import split_links
+from graphkit.data.ogb_facts import SETS
 from graphkit.graph import Graph
 from graphkit.metrics import METRICS
 from graphkit.nn import GraphSAGE
@@ -431,3 +433,25 @@ def test_tiny_molecules_are_molecules(small_sets: None):
             assert torch.equal(getattr(graph, attribute), getattr(expected, attribute)), smiles
     active = load("ogbg-molhiv")
     assert active.y.view(-1).tolist() == [float("CN" in s) for s in active.further["smiles"]]
+
+
+@pytest.mark.parametrize("name", make_fixture.SETS)
+def test_ogb_reads_the_tiny_sets_as_we_do(
+    name: str, small_sets: None, tiny: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "outdated", None)  # with which ogb asks the network
+    reader = pytest.importorskip("ogb.io.read_graph_raw")
+    facts = SETS[name]
+    further = {
+        f"additional_{part}_files": [each for each in facts.further if each.startswith(part)]
+        for part in ("node", "edge")
+    }
+    raw = tiny / f"ogb/{name.replace('-', '_')}/raw"
+    theirs = reader.read_csv_graph_raw(str(raw), add_inverse_edge=facts.inverse, **further)
+    ours = load(name).graphs
+    for graph, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(graph.edge_index, other["edge_index"])
+        np.testing.assert_array_equal(graph.x, other["node_feat"])
+        for each in facts.further:
+            found = {**graph.node_attrs, **graph.edge_attrs}[each]
+            np.testing.assert_array_equal(found, other[each].reshape(-1))
