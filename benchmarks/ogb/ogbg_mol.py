@@ -17,11 +17,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from leaderboard import add_options, run_seeds
+from leaderboard import add_options, run_seeds, set_up
 from rich.progress import Progress
 from torch import nn
 
-from graphkit import runtime
 from graphkit.data import load
 from graphkit.experiment import Experiment, experiment_of
 from graphkit.metrics import METRICS
@@ -54,7 +53,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=kind, help="if not the recipe's")
     add_options(parser)
     options = parser.parse_args()
-    runtime.keep_memory()
+    set_up(options)
     name = f"ogbg-{options.dataset}"
     dataset = load(name)
     unit = 100 if METRICS[dataset.metric].higher_is_better else 1

@@ -13,7 +13,7 @@ from graphkit.data.graphml import load_graphml
 from graphkit.data.grid import grid_edges
 from graphkit.data.images import Images, load_images
 from graphkit.data.knowledge import TripleSplit, load_triples, triple_indices, triples_of
-from graphkit.data.links import LinkSplit, split_edges, split_links
+from graphkit.data.links import LinkSplit, RankedLinks, split_edges, split_links
 from graphkit.data.load import Available, available, load
 from graphkit.data.negatives import UnlinkedPairs, UnlinkedTargets
 from graphkit.data.ogb_evaluator import official_score
@@ -37,6 +37,7 @@ __all__ = [
     "Dataset",
     "Images",
     "LinkSplit",
+    "RankedLinks",
     "Samples",
     "Split",
     "TripleSplit",

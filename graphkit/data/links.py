@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from graphkit.data.negatives import UnlinkedPairs
+from graphkit.data.negatives import UnlinkedPairs, UnlinkedTargets
 from graphkit.data.split import Split
 from graphkit.graph import Graph
 
@@ -65,6 +65,35 @@ class LinkSplit:
         positive, messages = self.train[:, order[:count]], self.train[:, order[count:]]
         negative = self.unlinked.draw(count, generator)
         return _joined(messages, self.graph.num_nodes, self.unlinked.directed), positive, negative
+
+
+@dataclass(frozen=True)
+class RankedLinks:
+    """The links of a directed graph in three parts, and targets to rank each of them among.
+
+    Attributes:
+        graph: All nodes with the training links alone.
+        train, val, test: ``[2, n]`` links, sources above targets.
+        val_targets, test_targets: ``[n, m]`` nodes: row i those that the source of link i is not
+            linked to, and that compete with its target.
+    """
+
+    graph: Graph
+    train: Tensor
+    val: Tensor
+    test: Tensor
+    val_targets: Tensor
+    test_targets: Tensor
+
+    @cached_property
+    def unlinked(self) -> UnlinkedTargets:
+        """What training may take for negatives: of a source all nodes but its training targets."""
+        return UnlinkedTargets(self.train, self.graph.num_nodes)
+
+    def to(self, device: torch.device | str | int) -> RankedLinks:
+        """The same on another device."""
+        parts = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
+        return RankedLinks(**parts)
 
 
 def split_links(

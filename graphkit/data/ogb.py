@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from graphkit.data._arrays import read_csv, read_saved_arrays, read_text
 from graphkit.data.checks import check_split, check_targets
 from graphkit.data.dataset import Dataset
 from graphkit.data.family import DataError, Family, RawFile
-from graphkit.data.links import LinkSplit
+from graphkit.data.links import LinkSplit, RankedLinks
 from graphkit.data.ogb_facts import SETS, Facts, level
 from graphkit.data.split import Split
 from graphkit.graph import Graph
@@ -111,15 +111,26 @@ def _read_nodes(name: str, facts: Facts, place: Path) -> Dataset:
 def _read_links(name: str, facts: Facts, place: Path) -> Dataset:
     """A set of links: `graph` has the training links; all parts are in ``further["links"]``.
 
-    Members of the split are the published links, training, then validation, then test.
+    Members of the split are the published links, training, then validation, then test. Where the
+    metric is a rank, every link of validation and test has targets to be ranked among.
     """
     graph = _read_graph(facts, place)
     folder = place / "split" / facts.split
     files = [folder / f"{part}.pt" for part in ("train", "valid", "test")]
     saved = [read_saved_arrays(file) for file in files]
-    n = graph.num_nodes
-    links = [_read_pairs(f, s, "edge", n) for f, s in zip(files, saved, strict=True)]
-    negative = [_read_pairs(f, s, "edge_neg", n) for f, s in zip(files[1:], saved[1:], strict=True)]
+    parts, n = list(zip(files, saved, strict=True)), graph.num_nodes
+    split: LinkSplit | RankedLinks
+    if facts.metric == "mrr":
+        links = [_read_arcs(file, arrays, n) for file, arrays in parts]
+        targets = [
+            _read_nodes_of(file, arrays, "target_node_neg", (part.size(1), -1), n)
+            for (file, arrays), part in zip(parts[1:], links[1:], strict=True)
+        ]
+        split = RankedLinks(graph, *links, *targets)
+    else:
+        links = [_read_pairs(file, arrays, "edge", n) for file, arrays in parts]
+        negative = [_read_pairs(file, arrays, "edge_neg", n) for file, arrays in parts[1:]]
+        split = LinkSplit(graph, *links, *negative)
     starts = np.cumsum([0, *(part.size(1) for part in links)]).tolist()
     members = [torch.arange(a, b) for a, b in pairwise(starts)]
     return Dataset(
@@ -132,7 +143,7 @@ def _read_links(name: str, facts: Facts, place: Path) -> Dataset:
         num_outputs=facts.outputs,
         splits=[Split(*members)],
         split_name=facts.split,
-        further={"links": LinkSplit(graph, *links, *negative)},
+        further={"links": split},
     )
 
 
@@ -225,16 +236,41 @@ def _read_split(facts: Facts, place: Path, n: int) -> Split:
 def _read_pairs(file: Path, arrays: dict[str, Any], key: str, num_nodes: int) -> Tensor:
     """``[2, n]`` pairs of nodes, the lower one first."""
     pairs = arrays.get(key)
-    if (
-        not isinstance(pairs, np.ndarray)
-        or pairs.dtype != np.int64
-        or pairs.shape[1:] != (2,)
-        or len(pairs) == 0
-        or pairs.min() < 0
-        or pairs.max() >= num_nodes
-    ):
+    if not _holds_nodes(pairs, (-1, 2), num_nodes):
         raise DataError(f"{file}: expected {key!r}, pairs of nodes from 0 to {num_nodes - 1}")
     return torch.from_numpy(pairs).sort(dim=1).values.T.contiguous()
+
+
+def _read_arcs(file: Path, arrays: dict[str, Any], num_nodes: int) -> Tensor:
+    """``[2, n]`` sources and targets."""
+    source = _read_nodes_of(file, arrays, "source_node", (-1,), num_nodes)
+    target = _read_nodes_of(file, arrays, "target_node", (len(source),), num_nodes)
+    return torch.stack([source, target])
+
+
+def _read_nodes_of(
+    file: Path, arrays: dict[str, Any], key: str, shape: tuple[int, ...], num_nodes: int
+) -> Tensor:
+    """Numbers of nodes in this shape, -1 for any size."""
+    nodes = arrays.get(key)
+    if not _holds_nodes(nodes, shape, num_nodes):
+        sizes = ", ".join("any" if size < 0 else str(size) for size in shape)
+        raise DataError(
+            f"{file}: expected {key!r}, nodes from 0 to {num_nodes - 1} of shape [{sizes}]"
+        )
+    return torch.from_numpy(nodes)
+
+
+def _holds_nodes(found: Any, shape: tuple[int, ...], num_nodes: int) -> TypeGuard[np.ndarray]:
+    return (
+        isinstance(found, np.ndarray)
+        and found.dtype == np.int64
+        and found.ndim == len(shape)
+        and all(size in (-1, got) for size, got in zip(shape, found.shape, strict=True))
+        and found.size > 0
+        and found.min() >= 0
+        and found.max() < num_nodes
+    )
 
 
 FAMILY = Family(

@@ -20,9 +20,9 @@ def official_score(name: str, prediction: Tensor, target: Tensor) -> float:
     Args:
         name: A set of the Open Graph Benchmark: "ogbg-molhiv".
         prediction: Raw outputs, ``[n, classes]`` for a multiclass set, ``[n, outputs]`` for
-            others, ``[n]`` for links.
+            others; for links ``[n]``, where each is ranked among targets of its own ``[n, 1 + m]``.
         target: ``[n]`` classes; ``[n, outputs]`` labels or numbers, NaN where not known; for
-            links ``[n]``, 1 for what is linked and 0 for negatives.
+            links 1 for what is linked, one in every row if there are rows, and 0 for negatives.
 
     Raises:
         ImportError: ogb is not installed.
@@ -32,6 +32,12 @@ def official_score(name: str, prediction: Tensor, target: Tensor) -> float:
         raise ValueError(f"name: expected a set of OGB ({', '.join(SETS)}), got {name!r}")
     evaluator = _evaluators(level(name)).Evaluator(name)
     prediction, target = prediction.detach().cpu(), target.detach().cpu()
+    if SETS[name].metric == "mrr":
+        rows = target.dim() == 2 and bool(((target == 1).sum(dim=1) == 1).all())
+        _check_shapes(prediction, target, rows, "[n, 1 + m] with one link in every row of target")
+        negative = prediction[target == 0].view(len(target), -1)
+        given = {"y_pred_pos": prediction[target == 1], "y_pred_neg": negative}
+        return evaluator.eval(given)["mrr_list"].double().mean().item()
     if SETS[name].kind == "link":
         _check_shapes(prediction, target, target.dim() == 1, "[n]")
         given = {"y_pred_pos": prediction[target == 1], "y_pred_neg": prediction[target == 0]}

@@ -65,6 +65,10 @@ SETS = {
         "nodeproppred/proteins", "multilabel", "roc_auc", 112, "species",
         features=("edge",), further=("node_species",),
     ),
+    "ogbl-citation2": Facts(
+        "linkproppred/citation-v2", "link", "mrr", 1, "time",
+        inverse=False, features=("node",), further=("node_year",),
+    ),
     "ogbl-collab": Facts(
         "linkproppred/collab", "link", "hits@50", 1, "time",
         features=("node",), further=("edge_weight", "edge_year"),

@@ -54,6 +54,11 @@ class LinkTask(Task):
         split = dataset.further.get("links")
         if split is None:
             return split_links(dataset.graph, self.val, self.test, seed=seed)
+        if not isinstance(split, LinkSplit):
+            raise ValueError(
+                f"dataset: expected links against pairs that are not linked, got {dataset.name}, "
+                "whose links are ranked among targets of their own"
+            )
         return split
 
     def phases(

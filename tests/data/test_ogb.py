@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from graphkit.data import DataError, LinkSplit, available, load, official_score
+from graphkit.data import DataError, LinkSplit, RankedLinks, available, load, official_score
 from graphkit.data.ogb import FAMILY
 from graphkit.data.ogb_facts import SETS
 from graphkit.metrics import METRICS
+from graphkit.tasks import LinkTask
 
 TEXTS = {
     "raw/num-node-list": "3\n1\n2\n2\n",
@@ -283,6 +284,74 @@ def test_links_that_are_none(collab: Path, tmp_path: Path, content: bytes, messa
         read("ogbl-collab", tmp_path)
 
 
+@pytest.fixture
+def citation(tmp_path: Path) -> Path:
+    folder = tmp_path / "ogb/ogbl_citation2"
+    write(
+        folder,
+        {
+            "raw/num-node-list": "5\n",
+            "raw/num-edge-list": "3\n",
+            "raw/edge": "1,0\n2,1\n4,3\n",
+            "raw/node-feat": "".join(f"{v}.5,0\n" for v in range(5)),
+            "raw/node_year": "2001\n2002\n2003\n2004\n2005\n",
+        },
+    )
+    save_citations(folder, "train", [1, 2, 4], [0, 1, 3])
+    save_citations(folder, "valid", [3, 4], [1, 0], [[0, 2, 4], [1, 2, 2]])
+    save_citations(folder, "test", [4], [2], [[0, 1, 3]])
+    return folder
+
+
+def save_citations(folder: Path, part: str, source, target, negative=None) -> None:
+    arrays = {"source_node": np.array(source), "target_node": np.array(target)}
+    if negative is not None:
+        arrays["target_node_neg"] = np.array(negative)
+    file = folder / f"split/time/{part}.pt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(saved(arrays))
+
+
+def test_links_that_are_ranked(citation: Path, tmp_path: Path):
+    dataset = read("ogbl-citation2", tmp_path)
+    assert (dataset.level, dataset.kind, dataset.metric) == ("edge", "link", "mrr")
+    links = dataset.further["links"]
+    assert isinstance(links, RankedLinks)
+    assert links.graph is dataset.graph
+    assert not dataset.graph.is_undirected
+    assert dataset.graph.edge_index.tolist() == [[1, 2, 4], [0, 1, 3]]
+    assert dataset.graph.node_year.tolist() == [2001, 2002, 2003, 2004, 2005]
+    assert links.train.tolist() == [[1, 2, 4], [0, 1, 3]]
+    assert links.val.tolist() == [[3, 4], [1, 0]]  # a later paper cites an earlier one
+    assert links.test.tolist() == [[4], [2]]
+    assert links.val_targets.tolist() == [[0, 2, 4], [1, 2, 2]]
+    assert links.test_targets.tolist() == [[0, 1, 3]]
+    assert [part.tolist() for part in dataset.split()] == [[0, 1, 2], [3, 4], [5]]
+    drawn = links.unlinked.draw(torch.tensor([4, 2]), 50, torch.Generator().manual_seed(0))
+    assert [row.unique().tolist() for row in drawn] == [[0, 1, 2], [0, 3, 4]]
+    with pytest.raises(ValueError, match="ogbl-citation2, whose links are ranked among targets"):
+        LinkTask.of(dataset).split_of(dataset, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (([3], [1]), r"expected 'target_node_neg', nodes from 0 to 4 of shape \[1, any\]"),
+        (([3], [1], [0, 2]), r"'target_node_neg'.* of shape \[1, any\]"),
+        (([3], [1], [[0], [2]]), r"'target_node_neg'.* of shape \[1, any\]"),
+        (([3], [1], [[5]]), r"'target_node_neg', nodes from 0 to 4"),
+        (([3], [1, 2], [[0]]), r"'target_node'.* of shape \[1\]"),
+        (([3], [-1], [[0]]), r"'target_node', nodes from 0 to 4"),
+        (([[3]], [1], [[0]]), r"'source_node'.* of shape \[any\]"),
+        (([3.0], [1], [[0]]), r"'source_node', nodes"),
+    ],
+)
+def test_ranked_links_that_are_none(citation: Path, tmp_path: Path, given, message: str):
+    save_citations(citation, "valid", *given)
+    with pytest.raises(DataError, match=rf"valid\.pt: .*{message}"):
+        read("ogbl-citation2", tmp_path)
+
+
 # --- the real ones -------------------------------------------------------------------------------
 
 
@@ -390,12 +459,26 @@ def test_scores_of_links(ogb):
     assert score == pytest.approx(2 / 3)  # above the 20th of the negatives, which is 10
 
 
+def test_scores_of_ranked_links(ogb):
+    scores = torch.tensor([[2.0, 1, 3, 0], [5, 1, 2, 3], [1, 1, 0, 0]])
+    target = torch.zeros(3, 4)
+    target[:, 0] = 1
+    assert official_score("ogbl-citation2", scores, target) == pytest.approx(
+        (1 / 2 + 1 + 1 / 1.5) / 3
+    )
+    flipped = official_score("ogbl-citation2", scores.flip(1), target.flip(1))
+    assert flipped == official_score("ogbl-citation2", scores, target)
+
+
 @pytest.mark.parametrize("name", [name for name, facts in SETS.items() if facts.outputs < 100])
 def test_our_metrics_say_the_same(ogb, name: str):
     facts, generator = SETS[name], torch.Generator().manual_seed(0)
     if facts.kind == "multiclass":
         y = torch.randint(facts.outputs, (200,), generator=generator)
         prediction = torch.randn(200, facts.outputs, generator=generator)
+    elif facts.metric == "mrr":
+        y = torch.nn.functional.one_hot(torch.randint(9, (40,), generator=generator), 9).float()
+        prediction = (torch.randn(40, 9, generator=generator) + y).round(decimals=1)  # with ties
     elif facts.kind == "link":
         y = (torch.arange(400) % 4 == 0).float()
         prediction = torch.randn(400, generator=generator) + y
@@ -426,6 +509,9 @@ def test_scores_say_what_they_expect(ogb, monkeypatch):
         official_score("ogbg-moltox21", y, y)
     with pytest.raises(ValueError, match=r"expected \[n\] both"):
         official_score("ogbl-ddi", y, torch.rand(3))
+    for target in (torch.eye(3)[:2], torch.ones(3, 3), torch.ones(3)):
+        with pytest.raises(ValueError, match=r"\[n, 1 \+ m\] with one link in every row"):
+            official_score("ogbl-citation2", torch.rand(3, 3), target)
 
 
 def test_without_ogb(monkeypatch):
