@@ -13,6 +13,7 @@ from typing import Any
 import leaderboard
 import link_level
 import make_fixture
+import node_level
 import numpy as np
 import ogbl_collab
 import ogbn_products
