@@ -7,6 +7,7 @@ import statistics
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "agg")
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
@@ -76,8 +77,6 @@ def write_tables() -> None:
         "translation": "task system metric value steps seconds",
         "speech": "task source before_db after_db gain_db deviation_of_gain",
         "anomalies": "dataset detector roc_auc roc_auc_deviation ap seeds seconds",
-        "graph_autoencoders": "dataset model auc auc_deviation auc_published ap ap_deviation "
-        "ap_published seeds",
         "molgan": "system molecules valid valid_part unique novel qed diversity valid_published "
         "unique_published novel_published steps seconds",
         "design": "score judge before after gain gain_deviation gain_by_judge improved edits "
@@ -110,8 +109,40 @@ def write_experiments() -> None:
         for file in sorted((folder / "results/experiments").glob("*.csv"))
         for record in Results(file).records.values()
     ]
-    rows = as_rows(summaries(read_all(folder / "configs"), records))
-    with open(here / "_tables/experiments.csv", "w", newline="") as file:
+    found = summaries(read_all(folder / "configs"), records)
+    _write("experiments", as_rows(found))
+    autoencoders = [s for s in found if recipe_of(s.config.model).kind == "autoencoder"]
+    left_out = ("task", "protocol", "p", "source", "shortened")
+    _write(
+        "graph_autoencoders",
+        [{k: v for k, v in row.items() if k not in left_out} for row in as_rows(autoencoders)],
+    )
+
+
+def write_leaderboards() -> None:
+    """The Open Graph Benchmark: of every seed's scores means and deviations."""
+    here = Path(__file__).parent
+    with open(here.parent / "benchmarks/results/ogb.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    runs = dict.fromkeys((r["dataset"], r["model"], r["settings"], r["machine"]) for r in rows)
+    table = []
+    for run in runs:
+        of = [r for r in rows if (r["dataset"], r["model"], r["settings"], r["machine"]) == run]
+        scores = {}
+        for part in ("test", "val"):
+            values = [float(r[part]) for r in of]
+            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+            scores[part] = f"{statistics.fmean(values):.2f}{spread}"
+        names = ("dataset", "model", "settings", "machine")
+        of_run = dict(zip(names, run, strict=True))
+        machine = of_run.pop("machine")
+        more = {"seeds": len(of), "parameters": of[0]["parameters"], "machine": machine}
+        table.append(of_run | scores | more)
+    _write("ogb", table)
+
+
+def _write(name: str, rows: list[dict[str, Any]]) -> None:
+    with open(Path(__file__).parent / f"_tables/{name}.csv", "w", newline="") as file:
         table = csv.DictWriter(file, list(rows[0]))
         table.writeheader()
         table.writerows(rows)
@@ -182,6 +213,7 @@ def plain(text: str) -> str:
 
 write_tables()
 write_experiments()
+write_leaderboards()
 write_gans()
 write_datasets()
 write_recipes()

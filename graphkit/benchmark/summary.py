@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from graphkit.benchmark.config import Config
 from graphkit.benchmark.records import Record
-from graphkit.experiment import Published
+from graphkit.experiment import Published, recipe_of
 from graphkit.experiment.folds import at_one_epoch
 from graphkit.metrics import METRICS
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Verdict = Literal["within", "better", "worse"]
-BASELINE = "mlp"  # the model that heeds no edges
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,11 @@ class Summary:
     parameters: int
     machine: str
     published: Published | None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the model heeds no edges, or learns nothing of what passes along them."""
+        return self.config.model == "mlp" or recipe_of(self.config.model).kind == "baseline"
 
     @property
     def mean(self) -> float:
@@ -118,7 +122,7 @@ def summaries(
 ) -> list[Summary]:
     """All that has been run of the configurations, by data set, on every machine.
 
-    Beside each data set the model that heeds no edges comes first.
+    Beside each data set baselines come first.
 
     Args:
         configs: The configurations.
@@ -140,7 +144,7 @@ def summaries(
         found,
         key=lambda s: (
             (s.config.dataset, s.config.task, s.config.protocol),
-            (s.config.model != BASELINE, s.config.name),
+            (not s.is_baseline, s.config.name),
         ),
     )
 
@@ -166,7 +170,7 @@ def as_rows(found: Iterable[Summary]) -> list[dict[str, str]]:
         {
             "dataset": s.config.dataset,
             "task": s.config.task,
-            "model": s.config.model + (" (baseline)" if s.config.model == BASELINE else ""),
+            "model": s.config.model + (" (baseline)" if s.is_baseline else ""),
             "protocol": s.config.protocol,
             "metric": s.metric,
             "seeds": str(len(s.seeds)),
@@ -227,6 +231,6 @@ def table(found: Sequence[Summary]) -> Table:
             s.metric,
             seeds,
             *cells,
-            style="dim" if s.config.model == BASELINE else None,
+            style="dim" if s.is_baseline else None,
         )
     return out
