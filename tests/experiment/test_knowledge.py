@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from graphkit.cli import app
-from graphkit.data import Dataset, load, load_triples, triples_of
+from graphkit.data import Dataset, load, load_triples
 from graphkit.experiment import experiment_of, names, recipe_of
 from graphkit.experiment.knowledge import KnowledgeExperiment
 from graphkit.metrics import ranking_quality
@@ -196,15 +196,3 @@ def test_short_floats_train_and_rank_exactly(name: str, dataset: Dataset) -> Non
     assert isinstance(experiment.task, KnowledgeTask)
     phases = experiment.task.phases(dataset, 0)
     assert experiment.task.evaluate(trained.model, phases.test)[0] == trained.score
-
-
-@pytest.mark.slow
-def test_wn18rr(data_root: Path) -> None:
-    """Symmetric relations alone, whose other direction is known, are a third of the test."""
-    if not (data_root / "kg/WN18RR/raw").is_dir():
-        pytest.skip("wn18rr is not in the folder that GRAPHKIT_DATA names")
-    data = load("wn18rr", folder=data_root, download=False)
-    settings = {"hidden": 16, "batch_size": 256, "validated": 200}
-    experiment = experiment_of(data, "complex", epochs=2, settings=settings)
-    assert triples_of(experiment.dataset).num_relations == 11
-    assert experiment.run([0]).mean > 25
