@@ -313,7 +313,7 @@ class Replayed:
 
     def __init__(self, game: Game, player: str, optimizer: torch.optim.Optimizer) -> None:
         self.game, self.player, self.optimizer = game, player, optimizer
-        self._graph: Any = None
+        self._graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, batch: Batch) -> float:
         """As :func:`train_discriminator` or :func:`train_generator`, but that a loss which is not
@@ -322,6 +322,7 @@ class Replayed:
             self._record(batch)
         for kept, new in zip(self._batch, batch, strict=True):
             kept.copy_(new)
+        assert self._graph is not None
         self._graph.replay()
         value = self._loss.item()
         if not math.isfinite(value):
