@@ -67,8 +67,8 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN): EXTRAS :=
-$(DEV): EXTRAS := [dev,ogb,mol,image,dgl]
-$(DOCS): EXTRAS := [dev,ogb,mol,image,dgl,docs]
+$(DEV): EXTRAS := [dev,ogb,mol,image,tune,dgl]
+$(DOCS): EXTRAS := [dev,ogb,mol,image,tune,dgl,docs]
 $(RUN): COVERS := $(RUN)
 $(DEV): COVERS := $(RUN) $(DEV)
 $(DOCS): COVERS := $(RUN) $(DEV) $(DOCS)
