@@ -137,6 +137,8 @@ class Experiment:
             graph = normalize_features(graph)
         if graph.edge_attr is not None and not self._reads_edges and self.level != "edge":
             graph = graph.replace(edge_attr=None)
+        if self.settings["undirected"] and not graph.is_undirected:
+            graph = graph.to_undirected()
         return graph if self.device.type == "cpu" else graph.to(self.device)
 
     @property

@@ -237,3 +237,21 @@ def test_gcn_on_cora(data_root: Path):
     assert outcome.published is not None
     assert outcome.published.value == 81.5
     assert 79.5 < outcome.mean < 83.5
+
+
+def test_messages_pass_both_ways_where_that_is_asked_for():
+    directed = Graph(torch.tensor([[0, 1, 2], [1, 2, 2]]), 3, x=torch.eye(3))
+    split = Split(*torch.arange(3).split(1))
+    dataset = replace(
+        nodes(),
+        name="arrows",
+        graphs=[directed.replace(node_attrs={"y": torch.tensor([0, 1, 0])})],
+        splits=[split],
+        num_outputs=2,
+    )
+    kept = Experiment(dataset, "gcn").dataset.graph
+    assert kept.num_edges == 3
+    both = Experiment(dataset, "gcn", settings={"undirected": True}).dataset.graph
+    assert sorted(both.edge_index.T.tolist()) == [[0, 1], [1, 0], [1, 2], [2, 1], [2, 2]]
+    assert recipe_of("gat").settings(["chameleon"], "node", {})["undirected"]
+    assert not recipe_of("gat").settings(["cora"], "node", {})["undirected"]
