@@ -26,6 +26,7 @@ from graphkit.nn.conv import (
     RGCNConv,
     SAGEConv,
     SGConv,
+    SignedConv,
     TAGConv,
     TransformerConv,
 )
@@ -60,6 +61,7 @@ from graphkit.nn.models import (
     JumpingKnowledge,
     NodeHead,
     Predictor,
+    SignedGCN,
 )
 from graphkit.nn.norm import BatchNorm, GraphNorm, InstanceNorm, LayerNorm, PairNorm
 from graphkit.nn.pool import (
@@ -131,6 +133,8 @@ __all__ = [
     "SAGEConv",
     "SAGPooling",
     "SGConv",
+    "SignedConv",
+    "SignedGCN",
     "TAGConv",
     "TopKPooling",
     "TransformerConv",

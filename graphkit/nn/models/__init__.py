@@ -6,6 +6,7 @@ from graphkit.nn.models.gcnii import GCNII
 from graphkit.nn.models.heads import EdgeHead, GraphHead, NodeHead, Predictor
 from graphkit.nn.models.jumping_knowledge import JumpingKnowledge
 from graphkit.nn.models.mlp import MLP
+from graphkit.nn.models.signed_gcn import SignedGCN
 from graphkit.nn.models.stack import ConvStack
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "JumpingKnowledge",
     "NodeHead",
     "Predictor",
+    "SignedGCN",
 ]
