@@ -37,7 +37,11 @@ def explain_plan(
         recipe_of(model)
         experiment = experiment_of(data.load(dataset), model, settings=_settings(set_ or []))
         graph = experiment.dataset.graphs[0]
-        told = plan.explain(experiment.build(0).encoder, graph)
+        built = experiment.build(0)
+        if experiment.recipe.is_of_signs:
+            told = plan.explain(built, graph.edge_index)
+        else:
+            told = plan.explain(built.encoder, graph)
     rows = [line.partition(": ") for line in told.splitlines()]
     found = {name.removeprefix("layers."): text for name, _, text in rows}
     console = aside if json_file == "-" else Console()

@@ -8,6 +8,7 @@ from graphkit.data.dataset import Dataset
 from graphkit.experiment.folds import PROTOCOLS, FairProtocol, GINProtocol
 from graphkit.experiment.recipes import Published, Recipe, names, recipe_of
 from graphkit.experiment.run import Experiment, Outcome, Trained, count_parameters
+from graphkit.experiment.signs import SignExperiment
 
 __all__ = [
     "PROTOCOLS",
@@ -40,10 +41,13 @@ def experiment_of(
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol: expected one of {', '.join(PROTOCOLS)}; got {protocol!r}")
-    if not recipe_of(model).is_autoencoder:
+    recipe = recipe_of(model)
+    if not recipe.is_autoencoder and not recipe.is_of_signs:
         return PROTOCOLS[protocol](dataset, model, **options)
     if protocol != "split":
         raise ValueError(f"protocol: expected 'split' for {model}, got {protocol!r}")
+    if recipe.is_of_signs:
+        return SignExperiment(dataset, model, **options)
     # Imported when it is used: it brings all generative modules.
     from graphkit.experiment.autoencoders import AutoencoderExperiment
 

@@ -87,6 +87,11 @@ class Recipe:
         return "encoder" in self.layers.get("settings", {})
 
     @property
+    def is_of_signs(self) -> bool:
+        """Whether it tells the signs of links from those of others, with a loss of its own."""
+        return self.layers.get("kind") in ("signed", "degrees")
+
+    @property
     def grid(self) -> dict[str, list[Any]]:
         """The settings that the fair protocol chooses among, and their values."""
         return self.layers.get("grid", {}) or _read("common")["grid"]

@@ -228,7 +228,7 @@ class Experiment:
 
     def build(self, seed: int) -> Predictor:
         """A fresh model; its start values come from torch's generator."""
-        if self.recipe.is_autoencoder:
+        if self.recipe.is_autoencoder or self.recipe.is_of_signs:
             raise ValueError(
                 f"model: expected one that is trained on targets, got {self.recipe.name!r}; "
                 "experiment_of makes its experiment"
