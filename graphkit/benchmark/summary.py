@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Verdict = Literal["within", "better", "worse"]
+BASELINES = ("mlp", "sign-degrees")  # trained as networks are, but heeding no edges or only counts
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Summary:
     @property
     def is_baseline(self) -> bool:
         """Whether the model heeds no edges, or learns nothing of what passes along them."""
-        return self.config.model == "mlp" or recipe_of(self.config.model).kind == "baseline"
+        return self.config.model in BASELINES or recipe_of(self.config.model).kind == "baseline"
 
     @property
     def mean(self) -> float:

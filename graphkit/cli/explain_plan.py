@@ -38,7 +38,11 @@ def explain_plan(
             raise ValueError(f"model: expected one whose layers read features, got {model!r}")
         experiment = experiment_of(data.load(dataset), model, settings=_settings(set_ or []))
         graph = experiment.dataset.graphs[0]
-        told = plan.explain(experiment.build(0).get_submodule("encoder"), graph)
+        built = experiment.build(0)
+        if experiment.recipe.kind == "signs":
+            told = plan.explain(built, graph.edge_index)
+        else:
+            told = plan.explain(built.get_submodule("encoder"), graph)
     rows = [line.partition(": ") for line in told.splitlines()]
     found = {name.removeprefix("layers."): text for name, _, text in rows}
     console = aside if json_file == "-" else Console()

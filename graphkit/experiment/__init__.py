@@ -66,6 +66,10 @@ def experiment_of(
         from graphkit.experiment.knowledge import KnowledgeExperiment
 
         return KnowledgeExperiment(dataset, model, **options)
+    if kind == "signs":
+        from graphkit.experiment.signs import SignExperiment
+
+        return SignExperiment(dataset, model, **options)
     # Imported when it is used: it brings all generative modules.
     from graphkit.experiment.autoencoders import AutoencoderExperiment
 

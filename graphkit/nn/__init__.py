@@ -26,6 +26,7 @@ from graphkit.nn.conv import (
     RGCNConv,
     SAGEConv,
     SGConv,
+    SignedConv,
     TAGConv,
     TransformerConv,
 )
@@ -67,6 +68,7 @@ from graphkit.nn.models import (
     Predictor,
     RGCNDistMult,
     RotatE,
+    SignedGCN,
     TransE,
 )
 from graphkit.nn.norm import BatchNorm, GraphNorm, InstanceNorm, LayerNorm, PairNorm
@@ -146,6 +148,8 @@ __all__ = [
     "SAGEConv",
     "SAGPooling",
     "SGConv",
+    "SignedConv",
+    "SignedGCN",
     "TAGConv",
     "TopKPooling",
     "TransE",

@@ -98,6 +98,22 @@ def rgcn(m: Any, *args: Any, **kwargs: Any) -> nn.Module:
     return Typed(m.RGCNConv(*args, num_relations=5, **kwargs))
 
 
+class Signed(nn.Module):
+    """A layer that is called with edges of two kinds; every third edge is a hostile one."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Any, edge_index: Tensor) -> Tensor:
+        hostile = torch.arange(edge_index.size(1)) % 3 == 0
+        return self.layer(x, edge_index[:, ~hostile], edge_index[:, hostile])
+
+
+def signed(m: Any, *args: Any, **kwargs: Any) -> nn.Module:
+    return Signed(m.SignedConv(*args, **kwargs))
+
+
 ROWS = [
     Row("GCNConv", "narrowing", lambda m: m.GCNConv(F_IN, 4)),
     Row("GCNConv", "widening", lambda m: m.GCNConv(F_IN, 9)),
@@ -346,6 +362,16 @@ ROWS = [
     Row("RGCNConv", "root_weight=False", lambda m: rgcn(m, F_IN, 4, root_weight=False), ALL),
     Row("RGCNConv", "bias=False", lambda m: rgcn(m, F_IN, 9, bias=False), ALL),
     Row("RGCNConv", "flow reversed", lambda m: rgcn(m, F_IN, 4, flow="target_to_source")),
+    Row("SignedConv", "first_aggr, narrowing", lambda m: signed(m, F_IN, 4, True), ALL),
+    Row("SignedConv", "first_aggr, widening", lambda m: signed(m, F_IN, 9, True), ALL),
+    Row("SignedConv", "first_aggr=False", lambda m: signed(m, F_IN // 2, 4, False), ALL),
+    Row("SignedConv", "aggr=max", lambda m: signed(m, F_IN // 2, 4, False, aggr="max"), ALL),
+    Row("SignedConv", "bias=False", lambda m: signed(m, F_IN, 4, True, bias=False), ALL),
+    Row(
+        "SignedConv",
+        "flow reversed",
+        lambda m: signed(m, F_IN // 2, 4, False, flow="target_to_source"),
+    ),
     Row("NNConv", "edge_attr", lambda m: m.NNConv(F_IN, 4, matrices()), ALL, **FEATURES),
     Row(
         "NNConv",

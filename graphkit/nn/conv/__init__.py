@@ -22,6 +22,7 @@ from graphkit.nn.conv.res_gated_graph_conv import ResGatedGraphConv
 from graphkit.nn.conv.rgcn_conv import RGCNConv
 from graphkit.nn.conv.sage_conv import SAGEConv
 from graphkit.nn.conv.sg_conv import SGConv
+from graphkit.nn.conv.signed_conv import SignedConv
 from graphkit.nn.conv.tag_conv import TAGConv
 from graphkit.nn.conv.transformer_conv import TransformerConv
 
@@ -48,6 +49,7 @@ __all__ = [
     "ResGatedGraphConv",
     "SAGEConv",
     "SGConv",
+    "SignedConv",
     "TAGConv",
     "TransformerConv",
     "gcn_norm",

@@ -16,6 +16,7 @@ from graphkit.nn.models.knowledge import (
 from graphkit.nn.models.label_propagation import LabelPropagation
 from graphkit.nn.models.lightgcn import LightGCN
 from graphkit.nn.models.mlp import MLP
+from graphkit.nn.models.signed_gcn import SignedGCN
 from graphkit.nn.models.stack import ConvStack
 
 __all__ = [
@@ -45,5 +46,6 @@ __all__ = [
     "Predictor",
     "RGCNDistMult",
     "RotatE",
+    "SignedGCN",
     "TransE",
 ]
