@@ -30,8 +30,9 @@ def run(
         typer.Argument(
             help="gcn, sage, gat, gatv2, gin, gine, pna, cheb, sgc, appnp, gcn2, graphconv, "
             "gatedgcn, gps or mlp; of links gae, vgae, arga, arvga or maskgae, too; of their signs "
-            "signed-gcn or sign-degrees; of knowledge graphs transe, distmult, complex, rotate or rgcn. Baselines: label-propagation, "
-            "deepwalk, node2vec, common-neighbours, adamic-adar, resource-allocation, wl."
+            "signed-gcn or sign-degrees; of knowledge graphs transe, distmult, complex, rotate or "
+            "rgcn. Baselines: label-propagation, deepwalk, node2vec, common-neighbours, "
+            "adamic-adar, resource-allocation, wl."
         ),
     ],
     task: Annotated[
