@@ -1,8 +1,9 @@
-"""Fetching raw files: whole and checked, or not at all."""
+"""Fetching raw files: whole and checked, or not at all; what was broken off goes on next time."""
 
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shutil
 import tempfile
@@ -13,11 +14,13 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from graphkit.data.family import DataError, RawFile
 
 _TIMEOUT = 30  # seconds without a byte
+_REST, _NO_SUCH_RANGE = 206, 416  # of HTTP
 
 
 def checksum(file: Path) -> str:
@@ -47,13 +50,7 @@ def fetch(files: Sequence[RawFile], folder: Path, expected: Mapping[str, str]) -
     wanted = [file for file in files if not (folder / file.path).is_file()]
     for url in dict.fromkeys(file.url for file in wanted):
         group = [file for file in wanted if file.url == url]
-        # Some servers turn away urllib's own name.
-        request = Request(url, headers={"User-Agent": "graphkit"})
-        with (
-            urlopen(request, timeout=_TIMEOUT) as source,
-            _temporary(folder / group[0].path) as temporary,
-        ):
-            _copy(source, temporary)
+        with _downloaded(url, folder / group[0].path) as temporary:
             if group[0].member:
                 _unpack(temporary, group, folder, expected)
             else:
@@ -62,12 +59,58 @@ def fetch(files: Sequence[RawFile], folder: Path, expected: Mapping[str, str]) -
                 _settle(temporary, group[0], folder, expected)
 
 
-def _copy(source: Any, file: Path) -> None:
-    with open(file, "wb") as target:
-        shutil.copyfileobj(source, target)
+@contextmanager
+def _downloaded(url: str, beside: Path) -> Iterator[Path]:
+    """What is at a URL as a file beside another, gone afterwards.
+
+    What came before a connection broke off is kept, if the server says which version it is of, and
+    the next download asks for the rest of that version. Two processes never write one file: the
+    first takes what was kept away from the other.
+    """
+    kept = beside.with_name(f".part-{sha256(url.encode()).hexdigest()[:16]}")
+    about = kept.with_name(f"{kept.name}.json")
+    with _opened(url, *_kept(kept, about)) as source, _temporary(beside) as file:
+        have = 0
+        if source.status == _REST:  # None where it is no HTTP
+            os.replace(kept, file)
+            have = file.stat().st_size
+        tag = source.headers.get("ETag") or "W/"
+        version = source.headers.get("Last-Modified") if tag.startswith("W/") else tag
         length = source.headers.get("Content-Length")
-        if length is not None and target.tell() != int(length):
-            raise OSError(f"expected {length} bytes, got {target.tell()}")
+        try:
+            with open(file, "ab" if have else "wb") as target:
+                shutil.copyfileobj(source, target)
+                came = target.tell()
+            if length is not None and came != have + int(length):
+                raise OSError(f"expected {have + int(length)} bytes, got {came}")
+        except BaseException:
+            if version and file.stat().st_size:
+                os.replace(file, kept)
+                about.write_text(json.dumps({"url": url, "version": version}), encoding="utf-8")
+            raise
+        for old in (kept, about):
+            old.unlink(missing_ok=True)
+        yield file
+
+
+def _kept(kept: Path, about: Path) -> tuple[int, str]:
+    """How many bytes an earlier download left, and the version that they are of."""
+    try:
+        return kept.stat().st_size, json.loads(about.read_text(encoding="utf-8"))["version"]
+    except (OSError, ValueError, LookupError):
+        return 0, ""
+
+
+def _opened(url: str, have: int, version: str) -> Any:
+    """The answer of a server that is asked for what comes after the bytes that are there."""
+    headers = {"User-Agent": "graphkit"}  # some servers turn away urllib's own name
+    rest = {"Range": f"bytes={have}-", "If-Range": version} if have else {}
+    try:
+        return urlopen(Request(url, headers=headers | rest), timeout=_TIMEOUT)
+    except HTTPError as error:
+        if not have or error.code != _NO_SUCH_RANGE:
+            raise
+        return urlopen(Request(url, headers=headers), timeout=_TIMEOUT)
 
 
 def _gunzip(file: Path, url: str) -> None:
