@@ -18,7 +18,6 @@ import lab
 
 EPOCHS, CODE, SEED = 10, 16, 0
 SYSTEMS = ("pyg", "pyg-csr")
-KEY = ("system", "threads", "allocator")
 
 
 def build(system: str) -> lab.Work:
@@ -80,33 +79,9 @@ def build(system: str) -> lab.Work:
     return lab.Work(turn, proof())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
-    lab.add_options(parser, warm_up=1)
-    options = parser.parse_args()
-    setting, table = lab.setting_of(options), lab.Table(options.csv, KEY)
-    key = {"threads": setting.threads, "allocator": setting.allocator}
-    peers = [s for s in options.systems if options.again or not table.has(system=s, **key)]
-    if not peers:
-        return
-    systems = [lab.System(name, build, (name,)) for name in ("graphkit", *peers)]
-    found = lab.take_turns(systems, setting)
-    for system, result in found.items():
-        row = {
-            "system": system,
-            "epochs": EPOCHS,
-            **lab.timing(result, found["graphkit"], steps=EPOCHS),
-            "auc": next(iter(result.values[-1:]), ""),
-            "note": result.note,
-            "seed": SEED,
-            **lab.about(setting),
-        }
-        table.put(row)
-        lab.say(f"{system:12} {setting.threads} threads", row)
+def options_parser() -> argparse.ArgumentParser:
+    return lab.epochs_parser(__doc__, SYSTEMS)
 
 
 if __name__ == "__main__":
-    main()
+    lab.measure_epochs(options_parser().parse_args(), build, EPOCHS, "auc")

@@ -10,6 +10,7 @@ and is not timed. A system that cannot do the work says why, and the others go o
 
 from __future__ import annotations
 
+import argparse
 import csv
 import math
 import multiprocessing
@@ -413,3 +414,45 @@ def say(head: str, row: dict[str, Any]) -> None:
     if row["times_base"] != "":
         line += f"  x{row['times_base']} ({row['times_min']} to {row['times_max']})"
     print(f"{line}  {row['note']}".rstrip(), flush=True)
+
+
+def epochs_parser(doc: str | None, peers: Sequence[str]) -> argparse.ArgumentParser:
+    """The options of a script that trains for some epochs in every turn; see `measure_epochs`."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--systems", nargs="+", choices=peers, default=list(peers))
+    add_options(parser, warm_up=1)
+    return parser
+
+
+def measure_epochs(
+    options: argparse.Namespace, build: Callable[[str], Work], epochs: int, judged: str
+) -> None:
+    """Turns of graphkit's and of its peers', and their rows.
+
+    Args:
+        options: of `epochs_parser`.
+        build: the work of a system of that name, whose turns give a score.
+        epochs: in a turn; a row's time is that of one.
+        judged: what the score is called in the row.
+    """
+    setting = setting_of(options)
+    table = Table(options.csv, ("system", "threads", "allocator"))
+    key = {"threads": setting.threads, "allocator": setting.allocator}
+    asked = [s for s in options.systems if options.again or not table.has(system=s, **key)]
+    if not asked:
+        return
+    found = take_turns([System(name, build, (name,)) for name in ("graphkit", *asked)], setting)
+    for system, result in found.items():
+        row = {
+            "system": system,
+            "epochs": epochs,
+            **timing(result, found["graphkit"], steps=epochs),
+            judged: next(iter(result.values[-1:]), ""),
+            "note": result.note,
+            "seed": 0,
+            **about(setting),
+        }
+        table.put(row)
+        say(f"{system:12} {setting.threads} threads", row)

@@ -13,6 +13,7 @@ import torch
 
 from graphkit.data._edges import both_ways
 from graphkit.data._npz import open_arrays
+from graphkit.data.components import largest_component
 from graphkit.data.dataset import Dataset
 from graphkit.data.family import Family, RawFile
 from graphkit.data.features import features
@@ -67,16 +68,16 @@ def _read(name: str, folder: Path) -> Dataset:
             for part in ("adj", "attr")
         )
         labels = arrays["labels"]
-    nodes = _largest_component(adjacency) if url == _SHCHUR else np.arange(len(labels))
-    adjacency = adjacency[nodes][:, nodes].tocoo()
-    y = torch.from_numpy(labels[nodes]).long()
-    graph = Graph(
+    adjacency, y = adjacency.tocoo(), torch.from_numpy(labels).long()
+    whole = Graph(
         both_ways(np.stack([adjacency.row, adjacency.col]), len(y)),
         len(y),
-        x=features(words[nodes] > 0),
-        node_attrs={"y": y},
+        x=features(words > 0),
+        node_attrs={"y": y, "number": torch.arange(len(y))},
         undirected=True,
     )
+    part = largest_component(whole) if url == _SHCHUR else whole
+    graph, nodes, y = part.replace(number=None), part.number, part.y
     splits, split_name = _splits(y)
     return Dataset(
         name=name,
@@ -88,16 +89,8 @@ def _read(name: str, folder: Path) -> Dataset:
         num_outputs=int(y.max()) + 1,
         splits=splits,
         split_name=split_name if url != _SHCHUR else f"{split_name}, largest component",
-        further={"nodes": torch.from_numpy(nodes)},
+        further={"nodes": nodes},
     )
-
-
-def _largest_component(adjacency) -> np.ndarray:
-    """Numbers of the nodes of the largest connected component, ascending."""
-    from scipy.sparse.csgraph import connected_components
-
-    _, component = connected_components(adjacency, directed=False)
-    return np.flatnonzero(component == np.bincount(component).argmax())
 
 
 def _splits(y: torch.Tensor) -> tuple[Callable[[int], Split], str]:
