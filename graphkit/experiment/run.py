@@ -113,7 +113,7 @@ class Experiment:
         atoms = x is not None and not x.is_floating_point()
         groups = ["molecules", dataset.name] if atoms else [dataset.name]
         self.settings = self.recipe.settings(groups, self.level, changes)
-        if self.settings["identity"] and len(dataset.graphs) > 1:
+        if self.settings.get("identity") and len(dataset.graphs) > 1:
             raise ValueError(
                 f"identity: expected false, as {dataset.name} has {len(dataset.graphs)} graphs "
                 "whose nodes are not the same, got true"
