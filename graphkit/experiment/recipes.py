@@ -86,7 +86,10 @@ class Recipe:
     def kind(self) -> str:
         """What it is an experiment of: "network", trained on targets; "autoencoder", which
         reconstructs links, by an encoder of any network's name; "knowledge", which scores triples;
-        or "baseline", which is fitted at once."""
+        "recommender", which scores items for users; or "baseline", which is fitted at once. A
+        recipe says `kind` where it starts from the settings of another."""
+        if "kind" in self.layers:
+            return self.layers["kind"]
         if "encoder" in self.layers.get("settings", {}):
             return "autoencoder"
         return self.layers.get("common", "common.network").removeprefix("common.")
