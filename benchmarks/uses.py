@@ -24,6 +24,7 @@ import io
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,9 @@ from rich.progress import track
 from rows import about, put
 from torch import Tensor, nn
 
-from graphkit import Graph, plot
-from graphkit.data import Images, Samples, data_folder, load_images
+from graphkit import plot
+from graphkit.data import Images, Samples, interactions_of, load, load_images
+from graphkit.experiment import experiment_of
 from graphkit.generative import (
     Autoencoder,
     Bottleneck,
@@ -47,8 +49,7 @@ from graphkit.generative import (
 from graphkit.generative.autoencoder import perceptron
 from graphkit.generative.image.hourglass import hourglass
 from graphkit.generative.objectives import Reconstruction
-from graphkit.metrics import psnr
-from graphkit.nn import LGConv
+from graphkit.metrics import psnr, recommendation_hits, recommendation_quality
 from graphkit.train import fit
 
 Row = dict[str, Any]
@@ -306,31 +307,6 @@ def few_labels(images: Images, options: argparse.Namespace) -> Iterator[Row]:
 # ------------------------------------------------------------------ recommender
 
 
-def listened(file: Path) -> Tensor:
-    """``[2, n]``: users and artists, from 0."""
-    table = np.loadtxt(file, dtype=np.int64, usecols=(0, 1))
-    return torch.from_numpy(table.T - 1).contiguous()
-
-
-def ranked(scores: Tensor, known: Tensor, wanted: Tensor, k: int = 20) -> tuple[float, float]:
-    """Recall and NDCG at k, over users with anything wanted; what is known is not recommended.
-
-    Args:
-        scores, known, wanted: ``[users, artists]``, the last two bool.
-    """
-    asked = wanted.any(dim=1)
-    scores = scores.masked_fill(known, -torch.inf)[asked]
-    wanted = wanted[asked]
-    hit = wanted.gather(1, scores.topk(k, dim=1).indices).double()
-    discount = 1 / torch.arange(2, k + 2, dtype=torch.float64).log2()
-    count = wanted.sum(dim=1)
-    ideal = discount.cumsum(0)[count.clamp(max=k) - 1]
-    return (
-        (hit.sum(dim=1) / count).mean().item(),
-        ((hit * discount).sum(dim=1) / ideal).mean().item(),
-    )
-
-
 def multinomial(logits: Tensor, target: Tensor) -> Tensor:
     r"""Minus the log-likelihood of what was listened to, :math:`-\sum_i x_i \log p_i` (Liang et al.
     2018, eq. 2)."""
@@ -365,96 +341,49 @@ class Normalised(nn.Module):
         return F.normalize(x, dim=1)
 
 
-class LightGCN(nn.Module):
-    """Mean of embeddings over 0 to 3 propagations between users and artists (He et al. 2020)."""
-
-    def __init__(self, users: int, artists: int, pairs: Tensor) -> None:
-        super().__init__()
-        self.users = users
-        self.embedding = nn.Embedding(users + artists, 64)
-        nn.init.normal_(self.embedding.weight, std=0.1)
-        ends = pairs + torch.tensor([[0], [users]])
-        both = torch.cat([ends, ends.flip(0)], dim=1)
-        self.graph = Graph(both, users + artists)
-        self.conv = LGConv()
-
-    def forward(self) -> tuple[Tensor, Tensor]:
-        x = [self.embedding.weight]
-        for _ in range(3):
-            x.append(self.conv(x[-1], self.graph))
-        mean = torch.stack(x).mean(dim=0)
-        return mean[: self.users], mean[self.users :]
-
-    def loss(self, pairs: Tensor) -> Tensor:
-        """Bayesian personalised ranking, against one artist at random each, with the paper's
-        penalty on the embeddings of the batch."""
-        users, artists = self()
-        other = torch.randint(len(artists), pairs.shape[:1])
-        ends = pairs[:, 0], pairs[:, 1] + self.users, other + self.users
-        of = users[pairs[:, 0]]
-        gain = (of * (artists[pairs[:, 1]] - artists[other])).sum(dim=1)
-        size = sum(self.embedding.weight[e].square().sum() for e in ends) / 2 / len(pairs)
-        return F.softplus(-gain).mean() + 1e-4 * size
-
-
-def light_gcn(x: Tensor, judge: Callable[[Tensor], float], seed: int) -> Tensor:
-    torch.manual_seed(seed)
-    pairs = x.nonzero()
-    model = LightGCN(*x.shape, pairs.T.contiguous())
-
-    def scores() -> Tensor:
-        users, artists = model()
-        return users @ artists.T
-
-    fit(
-        model,
-        torch.optim.Adam(model.parameters(), lr=5e-3),
-        Samples(pairs, batch_size=4096),
-        lambda batch: model.loss(*batch),
-        lambda: judge(scores()),
-        epochs=200,
-        patience=20,
-    )
-    with torch.no_grad():
-        return scores()
-
-
 def recommender(_: Images, options: argparse.Namespace) -> Iterator[Row]:
-    folder = data_folder() / "recsys" / "lastfm"
-    train, test = listened(folder / "data1.txt"), listened(folder / "test1.txt")
-    size = [int(max(train[k].max(), test[k].max())) + 1 for k in range(2)]
+    data = load("lastfm")
+    pairs = interactions_of(data)
 
-    def table(pairs: Tensor) -> Tensor:
-        found = torch.zeros(*size, dtype=torch.bool)
-        found[pairs[0], pairs[1]] = True
+    def table(of: Tensor) -> Tensor:
+        found = torch.zeros(pairs.num_users, pairs.num_items, dtype=torch.bool)
+        found[of[0], of[1]] = True
         return found
 
-    wanted, known = table(test), table(train)
-    found: dict[str, list[tuple[float, float]]] = {}
+    def quality(scores: Tensor, wanted: Tensor, known: Tensor) -> dict[str, float]:
+        return recommendation_quality(*recommendation_hits(20, scores, wanted, known))
+
+    wanted, known = table(pairs.test), table(pairs.train)
+    found: dict[str, list[dict[str, float]]] = {}
     took: dict[str, float] = {}
     for seed in track(range(options.seeds), "recommender", transient=True):
-        torch.manual_seed(seed)
-        held_out = torch.rand(train.size(1)) < 0.1
-        seen, chosen_by = table(train[:, ~held_out]), table(train[:, held_out])
-        x = seen.float()
+        chosen = data.split(seed)
+        seen, by = (table(pairs.train[:, part]) for part in (chosen.train, chosen.val))
 
-        def judge(scores: Tensor, seen: Tensor = seen, by: Tensor = chosen_by) -> float:
-            return ranked(scores, seen, by)[0]
+        def masked(seed: int = seed, seen: Tensor = seen, by: Tensor = by) -> dict[str, float]:
+            def judge(scores: Tensor) -> float:
+                return quality(scores, by, seen)["recall@20"]
 
-        for name, make in (
-            ("masked autoencoder", masked_autoencoder),
-            ("LightGCN", light_gcn),
-            ("popularity", lambda x, judge, seed: x.sum(dim=0).expand_as(x)),
+            return quality(masked_autoencoder(seen.float(), judge, seed), wanted, known)
+
+        def by_recipe(model: str, seed: int = seed) -> dict[str, float]:
+            trained = experiment_of(data, model).train(seed)
+            return {data.metric: trained.score, **trained.further}
+
+        # Tested on what neither training nor selection has seen, once.
+        for name, run in (
+            ("masked autoencoder", masked),
+            ("LightGCN", partial(by_recipe, "lightgcn")),
+            ("popularity", partial(by_recipe, "popularity")),
         ):
             start = time.perf_counter()
-            # Tested on what neither training nor selection has seen, once.
-            scores = make(x, judge, seed)
+            found.setdefault(name, []).append(run())
             took[name] = took.get(name, 0.0) + time.perf_counter() - start
-            found.setdefault(name, []).append(ranked(scores, known, wanted))
     for name, values in found.items():
         seconds = {"seconds": round(took[name] / options.seeds, 1)}
-        for metric, of in zip(("recall@20", "ndcg@20"), zip(*values, strict=True), strict=True):
-            yield row("recommender", name, "", metric, list(of), **seconds)
+        for metric in ("recall@20", "ndcg@20"):
+            scores = [value[metric] for value in values]
+            yield row("recommender", name, "", metric, scores, **seconds)
 
 
 USES: dict[str, Callable[[Images, argparse.Namespace], Iterator[Row]]] = {

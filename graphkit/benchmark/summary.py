@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Verdict = Literal["within", "better", "worse"]
-BASELINES = ("mlp", "sign-degrees")  # trained as networks are, but heeding no edges or only counts
+# Run as other models are, but heeding no edges, or no more than their number.
+BASELINES = ("mlp", "sign-degrees", "popularity")
 
 
 @dataclass(frozen=True)

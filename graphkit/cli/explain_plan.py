@@ -34,7 +34,7 @@ def explain_plan(
         from graphkit.engine import plan
         from graphkit.experiment import experiment_of, recipe_of
 
-        if recipe_of(model).kind in ("knowledge", "baseline"):
+        if recipe_of(model).kind in ("knowledge", "recommender", "baseline"):
             raise ValueError(f"model: expected one whose layers read features, got {model!r}")
         experiment = experiment_of(data.load(dataset), model, settings=_settings(set_ or []))
         graph = experiment.dataset.graphs[0]

@@ -31,7 +31,8 @@ def run(
             help="gcn, sage, gat, gatv2, gin, gine, pna, cheb, sgc, appnp, gcn2, graphconv, "
             "gatedgcn, gps or mlp; of links gae, vgae, arga, arvga or maskgae, too; of their signs "
             "signed-gcn or sign-degrees; of knowledge graphs transe, distmult, complex, rotate or "
-            "rgcn. Baselines: label-propagation, deepwalk, node2vec, common-neighbours, "
+            "rgcn; of users and items lightgcn, bpr or popularity. Baselines: label-propagation, "
+            "deepwalk, node2vec, common-neighbours, "
             "adamic-adar, resource-allocation, wl."
         ),
     ],
@@ -87,6 +88,13 @@ def run(
             "line head, relation and tail between tabs. DATASET names it."
         ),
     ] = None,
+    interactions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own users and items: a folder with train.txt and test.txt, each line user "
+            "and item with a tab between. DATASET names it."
+        ),
+    ] = None,
     json_file: Annotated[
         str, typer.Option("--json", help="Write the result here too; - is standard output.")
     ] = "",
@@ -120,7 +128,7 @@ def run(
             _choice("protocol", protocol, PROTOCOLS)
             short = _choice("--precision", precision, {"float32": False, "bfloat16": True})
             recipe_of(model)  # before a data set is downloaded for nothing
-            data = _load(dataset, csv_folder, graphml, smiles, triples)
+            data = _load(dataset, csv_folder, graphml, smiles, triples, interactions)
             experiment: Experiment = experiment_of(data, model, protocol, **options)
         keep = _Keep(out)
         import torch
@@ -195,12 +203,16 @@ def _load(
     graphml: Path | None,
     smiles: Path | None,
     triples: Path | None,
+    interactions: Path | None,
 ) -> Dataset:
     from graphkit import data
 
-    given = [option for option in (csv_folder, graphml, smiles, triples) if option is not None]
-    if len(given) > 1:
-        raise ValueError("--csv, --graphml, --smiles, --triples: expected one of them, got several")
+    options = (csv_folder, graphml, smiles, triples, interactions)
+    if sum(option is not None for option in options) > 1:
+        raise ValueError(
+            "--csv, --graphml, --smiles, --triples, --interactions: expected one of them, "
+            "got several"
+        )
     if csv_folder is not None:
         return data.load_csv(csv_folder, name=name)
     if graphml is not None:
@@ -209,6 +221,9 @@ def _load(
         return replace(data.load_smiles_csv(smiles), name=name)
     if triples is not None:
         return data.load_triples(triples, name=name)
+    if interactions is not None:
+        parts = (interactions / f"{part}.txt" for part in ("train", "test"))
+        return data.load_interactions(*parts, name=name)
     return data.load(name)
 
 

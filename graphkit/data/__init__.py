@@ -12,6 +12,7 @@ from graphkit.data.folder import data_folder
 from graphkit.data.graphml import load_graphml
 from graphkit.data.grid import grid_edges
 from graphkit.data.images import Images, load_images
+from graphkit.data.interactions import Interactions, interactions_of, load_interactions
 from graphkit.data.knowledge import TripleSplit, load_triples, triple_indices, triples_of
 from graphkit.data.links import LinkSplit, RankedLinks, split_edges, split_links
 from graphkit.data.load import Available, available, load
@@ -36,6 +37,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Images",
+    "Interactions",
     "LinkSplit",
     "RankedLinks",
     "Samples",
@@ -51,6 +53,7 @@ __all__ = [
     "digits_neighbours",
     "digits_pixels",
     "grid_edges",
+    "interactions_of",
     "karate_club",
     "largest_component",
     "les_miserables",
@@ -59,6 +62,7 @@ __all__ = [
     "load_edge_list",
     "load_graphml",
     "load_images",
+    "load_interactions",
     "load_smiles_csv",
     "load_triples",
     "longest_path",

@@ -15,7 +15,11 @@ from graphkit.data.checks import check_split
 from graphkit.data.dataset import Dataset
 from graphkit.data.download import checksum
 from graphkit.data.family import DataError
+from graphkit.data.interactions import Interactions
 from graphkit.data.knowledge import TripleSplit
+
+# Of what a data set joins, where it has names.
+_NAMES = ("entities", "relations", "users", "items")
 
 
 def check_files(card: Card, folder: Path) -> None:
@@ -74,7 +78,7 @@ def measure(dataset: Dataset) -> dict[str, Any]:
         "edge_features": dataset.num_edge_features,
         "outputs": dataset.num_outputs,
     }
-    for name in ("entities", "relations"):
+    for name in _NAMES:
         if name in dataset.further:
             counts[name] = len(dataset.further[name])
     for name, part in dataset.split(0)._asdict().items():
@@ -84,13 +88,13 @@ def measure(dataset: Dataset) -> dict[str, Any]:
 
 def fingerprint(dataset: Dataset) -> str:
     """SHA-256 of edges, features and targets, whatever file they came from; of a knowledge graph
-    of its triples and of the names of what they join."""
+    of its triples, of users and items of their pairs, and of the names of what they join."""
     digest = sha256()
     for value in _values(dataset):
         for part in _dense_parts(value):
             digest.update(str((part.dtype, tuple(part.shape))).encode())
             digest.update(part.contiguous().numpy().tobytes())
-    for names in ("entities", "relations"):
+    for names in _NAMES:
         for name in dataset.further.get(names, ()):
             digest.update(name.encode() + b"\n")
     return digest.hexdigest()
@@ -100,6 +104,10 @@ def _values(dataset: Dataset) -> Iterator[Tensor | None]:
     triples = dataset.further.get("triples")
     if isinstance(triples, TripleSplit):
         yield from triples.parts.values()
+        return
+    interactions = dataset.further.get("interactions")
+    if isinstance(interactions, Interactions):
+        yield from interactions.parts.values()
         return
     for graph in dataset.graphs:
         yield from (graph.edge_index, graph.x, graph.y)

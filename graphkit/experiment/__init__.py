@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit.data.dataset import Dataset
+from graphkit.data.interactions import Interactions
 from graphkit.data.knowledge import TripleSplit
 from graphkit.experiment.folds import PROTOCOLS, FairProtocol, GINProtocol
 from graphkit.experiment.recipes import Published, Recipe, names, recipe_of
@@ -38,22 +39,12 @@ def experiment_of(
 
     Raises:
         ValueError: The protocol is unknown, or is not for this model; or one of data set and model
-            is for knowledge graphs and the other is not.
+            is for knowledge graphs, or for recommendation, and the other is not.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol: expected one of {', '.join(PROTOCOLS)}; got {protocol!r}")
     kind = recipe_of(model).kind
-    if (kind == "knowledge") != isinstance(dataset.further.get("triples"), TripleSplit):
-        if kind == "knowledge":
-            raise ValueError(
-                f"dataset: expected a knowledge graph for {model}, such as wn18rr, "
-                f"got {dataset.name}"
-            )
-        fitting = [name for name in names() if recipe_of(name).kind == "knowledge"]
-        raise ValueError(
-            f"model: expected one of {', '.join(fitting)} for {dataset.name}, a knowledge graph; "
-            f"got {model!r}"
-        )
+    _check_fit(dataset, model, kind)
     if kind == "network":
         return PROTOCOLS[protocol](dataset, model, **options)
     if kind == "baseline":
@@ -70,7 +61,36 @@ def experiment_of(
         from graphkit.experiment.signs import SignExperiment
 
         return SignExperiment(dataset, model, **options)
+    if kind == "recommender":
+        from graphkit.experiment.recommendation import RecommendationExperiment
+
+        return RecommendationExperiment(dataset, model, **options)
     # Imported when it is used: it brings all generative modules.
     from graphkit.experiment.autoencoders import AutoencoderExperiment
 
     return AutoencoderExperiment(dataset, model, **options)
+
+
+def _check_fit(dataset: Dataset, model: str, kind: str) -> None:
+    """Raise where one of data set and model is of a kind that fits only its like."""
+    special = {
+        "knowledge": ("a knowledge graph", "wn18rr", dataset.further.get("triples"), TripleSplit),
+        "recommender": (
+            "users and items",
+            "lastfm",
+            dataset.further.get("interactions"),
+            Interactions,
+        ),
+    }
+    for own, (what, example, found, expected) in special.items():
+        if kind == own and not isinstance(found, expected):
+            raise ValueError(
+                f"dataset: expected {what} for {model}, such as {example}, got {dataset.name}"
+            )
+    for own, (what, _, found, expected) in special.items():
+        if kind != own and isinstance(found, expected):
+            fitting = [name for name in names() if recipe_of(name).kind == own]
+            raise ValueError(
+                f"model: expected one of {', '.join(fitting)} for {dataset.name}, {what}; "
+                f"got {model!r}"
+            )

@@ -86,12 +86,13 @@ class Recipe:
     def kind(self) -> str:
         """What it is an experiment of: "network", trained on targets; "autoencoder", which
         reconstructs links, by an encoder of any network's name; "knowledge", which scores triples;
-        "signs", which tells the signs of links from those of others; or "baseline", which is fitted
-        at once."""
+        "signs", which tells the signs of links from those of others; "recommender", which scores
+        items for users; or "baseline", which is fitted at once. A recipe says `experiment` where
+        its settings do not tell."""
+        if "experiment" in self.layers:
+            return self.layers["experiment"]
         if "encoder" in self.layers.get("settings", {}):
             return "autoencoder"
-        if self.layers.get("kind") in ("signed", "degrees"):
-            return "signs"
         return self.layers.get("common", "common.network").removeprefix("common.")
 
     @property

@@ -41,6 +41,8 @@ from graphkit.metrics.ranking import (
     mean_reciprocal_rank,
     ranking_quality,
     recall_at,
+    recommendation_hits,
+    recommendation_quality,
     roc_auc,
     target_ranks,
 )
@@ -82,6 +84,8 @@ __all__ = [
     "qed",
     "ranking_quality",
     "recall_at",
+    "recommendation_hits",
+    "recommendation_quality",
     "rmse",
     "roc_auc",
     "si_sdr",

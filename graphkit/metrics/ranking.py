@@ -193,3 +193,83 @@ def recall_at(k: int, prediction: Tensor, target: Tensor, group: Tensor) -> floa
     if not (total > 0).any():
         raise ValueError("target: expected a true pair, got none")
     return (found[total > 0] / total[total > 0]).double().mean().item()
+
+
+def recommendation_hits(
+    k: int, scores: Tensor, wanted: Tensor, known: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Which of the `k` items recommended to every user are wanted.
+
+    Users who want nothing are left out. What a user knows is never recommended, so that where
+    fewer than `k` items are left the places after them are no hits. Of equal scores those come
+    first that :func:`torch.topk` puts first.
+
+    Args:
+        k: How many are recommended.
+        scores: ``[users, items]``.
+        wanted: ``[users, items]`` bool.
+        known: ``[users, items]`` bool; None: nothing. Their scores are not looked at.
+
+    Returns:
+        ``[n, k]`` bool, the best place first; and ``[n]`` how many items each wants.
+    """
+    if k < 1:
+        raise ValueError(f"k: expected at least 1, got {k}")
+    known = torch.zeros_like(wanted) if known is None else known
+    shape = tuple(scores.shape)
+    for name, table in (("wanted", wanted), ("known", known)):
+        if scores.dim() != 2 or table.shape != scores.shape or table.dtype != torch.bool:
+            raise ValueError(
+                f"scores, {name}: expected [users, items] and bool of that shape, got {shape} and "
+                f"{table.dtype} {tuple(table.shape)}"
+            )
+    both = wanted & known
+    if both.any():
+        user, item = both.nonzero()[0].tolist()
+        raise ValueError(f"wanted: expected items that are not known, got {item} of user {user}")
+    count = wanted.sum(dim=1)
+    asked = count > 0
+    if not asked.all():
+        scores, wanted, known, count = (each[asked] for each in (scores, wanted, known, count))
+    # What is known is not wanted: scored below everything, it can fill a place but be no hit.
+    left = scores.masked_fill(known, -torch.inf)
+    # A sum costs less than a look at every number; what is infinite or no number shows in it.
+    if not scores.sum().isfinite():
+        check_finite("scores", left[~known])
+    hit = wanted.gather(1, left.topk(min(k, shape[1]), dim=1).indices)
+    return torch.nn.functional.pad(hit, (0, k - hit.size(1))), count
+
+
+def recommendation_quality(hit: Tensor, count: Tensor) -> dict[str, float]:
+    r"""Recall and NDCG of the k items recommended to every user, means over users.
+
+    .. math::
+        R = \frac{1}{w} \sum_{p=1}^k h_p, \quad
+        N = \frac{\sum_{p=1}^k h_p / \log_2(p + 1)}{\sum_{p=1}^{\min(k, w)} 1 / \log_2(p + 1)}
+
+    for a user of whose w wanted items the p-th recommended one is one, :math:`h_p = 1`, or is none
+    (He et al. 2020, section 4.1; Järvelin and Kekäläinen 2002). Recall can be below 1 at best,
+    where a user wants more than k.
+
+    Args:
+        hit, count: As of :func:`recommendation_hits`.
+
+    Returns:
+        "recall@k" and "ndcg@k".
+    """
+    if hit.dim() != 2 or hit.size(1) == 0 or count.shape != hit.shape[:1]:
+        raise ValueError(
+            f"hit, count: expected [n, k] and [n], got {tuple(hit.shape)} and {tuple(count.shape)}"
+        )
+    if len(hit) == 0:
+        raise ValueError("count: expected a user who wants something, got none")
+    if (hit.sum(dim=1) > count).any() or (count < 1).any():
+        raise ValueError("count: expected at least 1 and no fewer than hits, got fewer")
+    k = hit.size(1)
+    right = hit.double()
+    discount = 1 / torch.arange(2, k + 2, dtype=torch.double, device=hit.device).log2()
+    ideal = discount.cumsum(0)[count.clamp(max=k) - 1]
+    return {
+        f"recall@{k}": (right.sum(dim=1) / count).mean().item(),
+        f"ndcg@{k}": ((right * discount).sum(dim=1) / ideal).mean().item(),
+    }

@@ -6,11 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from graphkit.metrics._inputs import as_columns, check_binary
 from graphkit.metrics.classification import accuracy, f1, f1_macro
-from graphkit.metrics.ranking import average_precision, hits_at, mean_reciprocal_rank, roc_auc
+from graphkit.metrics.ranking import (
+    average_precision,
+    hits_at,
+    mean_reciprocal_rank,
+    recommendation_hits,
+    recommendation_quality,
+    roc_auc,
+)
 from graphkit.metrics.regression import mae, rmse
 
 
@@ -50,6 +58,13 @@ def _mrr(prediction: Tensor, target: Tensor) -> float:
     return mean_reciprocal_rank(scores[truth == 1], negative)
 
 
+def _recall(k: int, prediction: Tensor, target: Tensor) -> float:
+    """Rows of users, columns of items; what is known to a user is scored minus infinity."""
+    check_binary(target)
+    found = recommendation_hits(k, prediction, target == 1, prediction == -torch.inf)
+    return recommendation_quality(*found)[f"recall@{k}"]
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -60,9 +75,10 @@ METRICS: dict[str, Metric] = {
         Metric("ap", average_precision),
         Metric("mrr", _mrr),
         *(Metric(f"hits@{k}", partial(_hits, k)) for k in (10, 20, 50, 100)),
+        Metric("recall@20", partial(_recall, 20)),
         Metric("rmse", rmse, higher_is_better=False),
         Metric("mae", mae, higher_is_better=False),
     )
 }
 """All metrics by name. "f1" is micro-averaged; of "hits@K" and "mrr" the target says which scores
-are links (1) and which are negatives (0)."""
+are links (1) and which are negatives (0); of "recall@20" users are rows and items columns."""

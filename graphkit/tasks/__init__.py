@@ -9,6 +9,7 @@ from graphkit.tasks.heuristics import adamic_adar, common_neighbours, resource_a
 from graphkit.tasks.knowledge import Answers, KnowledgeTask
 from graphkit.tasks.link import LinkTask
 from graphkit.tasks.node import NodeTask
+from graphkit.tasks.recommendation import Popularity, RecommendationTask
 from graphkit.tasks.scene import SceneTask, prune, relation_f1, relation_recall
 from graphkit.tasks.task import Phase, Phases, Task
 
@@ -25,6 +26,8 @@ __all__ = [
     "NodeTask",
     "Phase",
     "Phases",
+    "Popularity",
+    "RecommendationTask",
     "SceneTask",
     "Task",
     "adamic_adar",

@@ -12,7 +12,7 @@ from graphkit.benchmark import choose, read, read_all, write
 from graphkit.benchmark.tuning import check_space
 from graphkit.data.cards import all_cards
 from graphkit.experiment import PROTOCOLS, Published, recipe_of
-from graphkit.tasks import GraphTask, KnowledgeTask, NodeTask
+from graphkit.tasks import GraphTask, KnowledgeTask, NodeTask, RecommendationTask
 
 CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
 ALL = sorted(CONFIGS.glob("*.yaml"))
@@ -29,8 +29,9 @@ def test_configurations_of_the_repository(file: Path) -> None:
     if card is not None and config.task != "link":
         assert (config.split, config.level) == (card.split, card.level)
     task = NodeTask if config.level == "node" else GraphTask
-    if recipe_of(config.model).kind == "knowledge":
-        task = KnowledgeTask
+    special = {"knowledge": KnowledgeTask, "recommender": RecommendationTask}
+    if recipe_of(config.model).kind in special:
+        task = special[recipe_of(config.model).kind]
         assert card is not None
         assert config.split == card.split
     selection = PROTOCOLS[config.protocol].selection or task.selection
