@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from graphkit.metrics._inputs import as_columns, check_binary
+from graphkit.metrics._inputs import as_columns, check_binary, check_finite
 from graphkit.metrics.classification import accuracy, f1, f1_macro
 from graphkit.metrics.ranking import (
     average_precision,
@@ -60,8 +60,10 @@ def _mrr(prediction: Tensor, target: Tensor) -> float:
 
 def _recall(k: int, prediction: Tensor, target: Tensor) -> float:
     """Rows of users, columns of items; what is known to a user is scored minus infinity."""
+    known = prediction == -torch.inf
+    check_finite("prediction", prediction.masked_fill(known, 0))
     check_binary(target)
-    found = recommendation_hits(k, prediction, target == 1, prediction == -torch.inf)
+    found = recommendation_hits(k, prediction, target == 1, known)
     return recommendation_quality(*found)[f"recall@{k}"]
 
 
