@@ -185,7 +185,7 @@ def test_your_own_triples(tmp_path: Path) -> None:
     assert wrong.exit_code == 2
     assert "mine: train: expected a triple of every relation that test asks for" in wrong.output
     both = invoke(app, [*command, "--triples", str(tmp_path), "--csv", str(tmp_path)])
-    assert "--triples: expected one of them, got several" in both.output
+    assert "--triples, --interactions: expected one of them, got several" in both.output
 
 
 @pytest.mark.parametrize("name", KINDS)
