@@ -177,21 +177,21 @@ class Pack:
     def fits(graphs: list[Parts]) -> bool:
         """Whether they can be joined, have one set of nodes, and all that they have is tensors."""
 
-        def outline(graph: Parts) -> Any:
-            return {
-                name: (kind, value.dtype, value.shape[1:], value.dim() == 0)
-                if isinstance(value, Tensor)
-                and value.layout == torch.strided
-                and (kind != "graph" or value.dim() == 0 or value.size(0) == 1)
-                else None
-                for name, kind in graph.kinds.items()
-                for value in (graph.values[name],)
-            }
+        def outline(kind: Kind, value: Any) -> Any:
+            """What must be the same in all; None where it cannot be kept as one tensor."""
+            if not isinstance(value, Tensor) or value.layout != torch.strided:
+                return None
+            if kind == "graph" and value.dim() and value.size(0) != 1:
+                return None
+            return kind, value.dtype, value.shape[1:], value.dim() == 0
 
         if not graphs or any(g.ptr is not None or g.connectivity.bipartite for g in graphs):
             return False
-        first = outline(graphs[0])
-        return None not in first.values() and all(outline(graph) == first for graph in graphs[1:])
+        outlines = [
+            {name: outline(graph.kinds[name], value) for name, value in graph.values.items()}
+            for graph in graphs
+        ]
+        return None not in outlines[0].values() and outlines.count(outlines[0]) == len(outlines)
 
     def pick(self, numbers: Tensor) -> Parts:
         """The batch of the graphs of these numbers, in this order."""

@@ -7,8 +7,8 @@ Models: ``gcn`` and ``sage``, two layers on a learnt embedding of every node and
 product of two nodes' codes, as in the benchmark's own examples, with as many parameters; and what
 needs no learning, ``common-neighbours``, ``adamic-adar``, ``resource-allocation``. Messages pass
 along all training links, those that a batch predicts among them, as in the examples. The epoch
-with the best validation score is tested, once. An epoch is a pass over all links, and takes some
-minutes on one core, most of it in layers that all 2.1 million messages pass.
+with the best validation score is tested, once. An epoch is a pass over all links, and takes more
+than half a minute on one core, most of it in layers that all 2.1 million messages pass.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pickle
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -119,3 +119,26 @@ def _read_old(file: IO[bytes]) -> Any:
     of what was saved."""
     file.seek(0)
     return [ArrayUnpickler(file).load() for _ in range(4)][-1]
+
+
+def read_tabbed(file: Path, names: Sequence[str], *, more: bool = False) -> list[tuple[str, ...]]:
+    """The cells of a file's lines, one for each name; of lines that have `more`, the first ones.
+
+    Raises:
+        ValueError: A line has fewer, others or empty ones; says which.
+    """
+    rows: list[tuple[str, ...]] = []
+    # Only "\n" and "\r\n" end a line: cells may hold what else Unicode takes for an end.
+    for number, line in enumerate(file.read_bytes().split(b"\n"), start=1):
+        cells = line.decode("utf-8").rstrip("\r").split("\t")
+        if cells == [""]:
+            continue
+        kept = cells[: len(names)] if more else cells
+        if len(kept) != len(names) or not all(kept):
+            said = f"{', '.join(names[:-1])} and {names[-1]}"
+            raise ValueError(
+                f"{file}, line {number}: expected {said} between tabs, got {len(cells)} cells: "
+                f"{cells}"
+            )
+        rows.append(tuple(kept))
+    return rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import shutil
 import tempfile
@@ -68,7 +67,7 @@ def _downloaded(url: str, beside: Path) -> Iterator[Path]:
     first takes what was kept away from the other.
     """
     kept = beside.with_name(f".part-{sha256(url.encode()).hexdigest()[:16]}")
-    about = kept.with_name(f"{kept.name}.json")
+    about = kept.with_name(f"{kept.name}-version")
     with _opened(url, *_kept(kept, about)) as source, _temporary(beside) as file:
         have = 0
         if source.status == _REST:  # None where it is no HTTP
@@ -86,7 +85,7 @@ def _downloaded(url: str, beside: Path) -> Iterator[Path]:
         except BaseException:
             if version and file.stat().st_size:
                 os.replace(file, kept)
-                about.write_text(json.dumps({"url": url, "version": version}), encoding="utf-8")
+                about.write_text(version, encoding="utf-8")
             raise
         for old in (kept, about):
             old.unlink(missing_ok=True)
@@ -96,8 +95,8 @@ def _downloaded(url: str, beside: Path) -> Iterator[Path]:
 def _kept(kept: Path, about: Path) -> tuple[int, str]:
     """How many bytes an earlier download left, and the version that they are of."""
     try:
-        return kept.stat().st_size, json.loads(about.read_text(encoding="utf-8"))["version"]
-    except (OSError, ValueError, LookupError):
+        return kept.stat().st_size, about.read_text(encoding="utf-8")
+    except OSError:
         return 0, ""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from graphkit.data._arrays import read_tabbed
 from graphkit.data.dataset import Dataset
 from graphkit.data.family import DataError, Family, RawFile
 from graphkit.data.split import Split, split_at_random
@@ -108,7 +109,10 @@ def load_interactions(
         ValueError: A line is no pair, there are fewer than ten for training, or what
             :class:`Interactions` says.
     """
-    read = [_read_lines(Path(file)) for file in (train, test)]
+    read = [
+        list(dict.fromkeys(read_tabbed(Path(file), ("user", "item"), more=True)))
+        for file in (train, test)
+    ]
     users, items = (_in_order({pair[k] for part in read for pair in part}) for k in range(2))
     number = [{name: i for i, name in enumerate(names)} for names in (users, items)]
     parts = [
@@ -150,22 +154,6 @@ def _in_order(names: set[str]) -> list[str]:
     if all(name.isascii() and name.isdigit() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)
-
-
-def _read_lines(file: Path) -> list[tuple[str, str]]:
-    pairs: dict[tuple[str, str], None] = {}
-    # Only "\n" and "\r\n" end a line: names may hold what else Unicode takes for an end.
-    for number, line in enumerate(file.read_bytes().split(b"\n"), start=1):
-        cells = line.decode("utf-8").rstrip("\r").split("\t")
-        if cells == [""]:
-            continue
-        if len(cells) < 2 or not all(cells[:2]):
-            raise ValueError(
-                f"{file}, line {number}: expected user and item with a tab between, got "
-                f"{len(cells)} cells: {cells}"
-            )
-        pairs[cells[0], cells[1]] = None
-    return list(pairs)
 
 
 def interactions_of(dataset: Dataset) -> Interactions:

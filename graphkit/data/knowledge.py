@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from graphkit.data._arrays import read_tabbed
 from graphkit.data.dataset import Dataset
 from graphkit.data.family import DataError, Family, RawFile
 from graphkit.data.split import Split
@@ -134,7 +135,9 @@ def load_triples(folder: Path | str, *, name: str, title: str = "") -> Dataset:
     Raises:
         ValueError: A line is no triple, or what :class:`TripleSplit` says.
     """
-    read = [_read_lines(Path(folder) / f"{part}.txt") for part in _PARTS]
+    read = [
+        read_tabbed(Path(folder) / f"{part}.txt", ("head", "relation", "tail")) for part in _PARTS
+    ]
     everything = [triple for part in read for triple in part]
     entities = sorted({end for head, _, tail in everything for end in (head, tail)})
     relations = sorted({relation for _, relation, _ in everything})
@@ -164,22 +167,6 @@ def load_triples(folder: Path | str, *, name: str, title: str = "") -> Dataset:
         split_name="published triples",
         further={"triples": split, "entities": entities, "relations": relations},
     )
-
-
-def _read_lines(file: Path) -> list[tuple[str, str, str]]:
-    triples: list[tuple[str, str, str]] = []
-    # Only "\n" and "\r\n" end a line: names may hold what else Unicode takes for an end.
-    for number, line in enumerate(file.read_bytes().split(b"\n"), start=1):
-        cells = line.decode("utf-8").rstrip("\r").split("\t")
-        if cells == [""]:
-            continue
-        if len(cells) != 3 or not all(cells):
-            raise ValueError(
-                f"{file}, line {number}: expected head, relation and tail between tabs, got "
-                f"{len(cells)} cells: {cells}"
-            )
-        triples.append((cells[0], cells[1], cells[2]))
-    return triples
 
 
 def triples_of(dataset: Dataset) -> TripleSplit:

@@ -82,22 +82,25 @@ class UnlinkedTargets:
 
     Args:
         links: ``[2, n]`` known links. Of an undirected graph in both directions.
-        num_nodes: Number of nodes.
+        num_nodes: Number of nodes; of sources, where targets are others.
+        num_targets: Number of targets, where these are nodes of another kind, such as items of
+            users. If not given, they are the same nodes, and none is a target of its own.
     """
 
-    def __init__(self, links: Tensor, num_nodes: int) -> None:
-        self.num_nodes = num_nodes
-        # A node is no target of its own.
-        itself = torch.arange(num_nodes, device=links.device).expand(2, -1)
-        source, target = torch.cat([links, itself], dim=1)
-        number = (source * num_nodes + target).unique()
-        source, target = number // num_nodes, number % num_nodes  # sorted by source
+    def __init__(self, links: Tensor, num_nodes: int, num_targets: int | None = None) -> None:
+        if num_targets is None:
+            num_targets = num_nodes
+            itself = torch.arange(num_nodes, device=links.device).expand(2, -1)
+            links = torch.cat([links, itself], dim=1)
+        number = (links[0] * num_targets + links[1]).unique()
+        source, target = number // num_targets, number % num_targets  # sorted by source
         degree = source.bincount(minlength=num_nodes)
         self._first = degree.cumsum(0) - degree
-        self._count = num_nodes - degree
+        self._count = num_targets - degree
+        self._stride = num_targets + 1
         place = torch.arange(len(source), device=links.device) - self._first[source]
         # Unlinked targets before each linked one, in one ascending list for all sources.
-        self._before = source * (num_nodes + 1) + target - place
+        self._before = source * self._stride + target - place
 
     def draw(self, source: Tensor, count: int, generator: torch.Generator) -> Tensor:
         """``[n, count]`` targets for every source, each independent of the others.
@@ -112,7 +115,7 @@ class UnlinkedTargets:
         share = torch.rand(len(source), count, generator=generator, dtype=torch.double)
         rank = (share.to(choices.device) * choices.unsqueeze(1)).long()
         row = source.unsqueeze(1)
-        before = torch.searchsorted(self._before, row * (self.num_nodes + 1) + rank, right=True)
+        before = torch.searchsorted(self._before, row * self._stride + rank, right=True)
         return rank + before - self._first[row]
 
 

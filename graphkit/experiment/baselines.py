@@ -135,7 +135,7 @@ class _Subtrees(Baseline):
         graphs = Graph.batch(list(train.batches))
         self.target = graphs.y.cpu().numpy()
         self.kernel = SubtreeKernel(graphs, max(t for t, _ in self.pairs), edges=self.edges)
-        self.between = {t: self.kernel(graphs, t) for t in {t for t, _ in self.pairs}}
+        self.between = self.kernel(graphs)
 
     def choose(self, candidate: int) -> None:
         from sklearn.svm import SVC
@@ -145,7 +145,7 @@ class _Subtrees(Baseline):
         self.machine.fit(self.between[self.rounds], self.target)
 
     def forward(self, x: Any, graph: Graph, of: Any) -> Tensor:
-        far = torch.from_numpy(self.machine.decision_function(self.kernel(graph, self.rounds)))
+        far = torch.from_numpy(self.machine.decision_function(self.kernel(graph)[self.rounds]))
         if far.dim() == 1:  # two classes: positive is the second
             far = torch.stack([-far, far], dim=1)
         found = far.new_full((len(far), self.outputs), -1e9)
@@ -156,9 +156,15 @@ class _Subtrees(Baseline):
 def _known(train: Phase) -> tuple[Graph, Tensor, Tensor]:
     """The graph, the nodes whose targets training sees, and these."""
     (graph,) = train.batches
-    numbers: Any = lambda x, graph: torch.arange(graph.num_nodes, device=graph.device)  # noqa: E731
-    members, target = train.predict(numbers, graph)
+    members, target = train.predict(_Numbers(), graph)
     return graph, members, target
+
+
+class _Numbers(nn.Module):
+    """Predicts of every node its number."""
+
+    def forward(self, x: Any, graph: Graph) -> Tensor:
+        return torch.arange(graph.num_nodes, device=graph.device)
 
 
 Make = Callable[[Settings, int], Baseline]

@@ -118,7 +118,7 @@ class SignExperiment(Experiment):
             )
         super().__init__(dataset, model, **options)
 
-    def build(self, seed: int) -> SignModel | DegreeModel:  # type: ignore[override]
+    def build(self, seed: int) -> SignModel | DegreeModel:
         s = SimpleNamespace(**self.settings)
         known = Signs.of(self.dataset.graph, self.dataset.split(seed).train)
         kind = DegreeModel if self.recipe.layers["kind"] == "degrees" else SignModel

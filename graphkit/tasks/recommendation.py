@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from graphkit.data.dataset import Dataset
 from graphkit.data.interactions import Interactions, interactions_of
+from graphkit.data.negatives import UnlinkedTargets
 from graphkit.graph import Graph
 from graphkit.metrics import recommendation_hits, recommendation_quality
 from graphkit.nn import LightGCN
@@ -177,37 +178,21 @@ def _table(of: Tensor, users: Tensor, pairs: Interactions) -> Tensor:
 
 
 class _Draws:
-    """The pairs of an epoch, in an order drawn anew, each with an item that its user did not take.
-
-    Of a user's items in order, the p-th (from 0), i, has i - p others before it; so the r-th other
-    comes after r others and the c items with i - p <= r, and its number is r + c.
-    """
+    """The pairs of an epoch, in a new order, each with an item that its user did not take."""
 
     def __init__(self, pairs: Interactions, train: Tensor, batch_size: int, seed: int) -> None:
         self.train, self.batch_size = train, batch_size
         self.generator = torch.Generator().manual_seed(seed)
-        number = pairs.numbers(train).sort().values
-        user, item = number // pairs.num_items, number % pairs.num_items
-        taken = user.bincount(minlength=pairs.num_users)
+        self.others = UnlinkedTargets(train, pairs.num_users, pairs.num_items)
+        taken = train[0].bincount(minlength=pairs.num_users)
         if int(taken.max()) == pairs.num_items:
             raise ValueError(
                 f"dataset: expected users with an item that they did not take in training, got "
                 f"{int(taken.argmax())}, who took all {pairs.num_items}"
             )
-        self._first = taken.cumsum(0) - taken
-        self._others = pairs.num_items - taken
-        self._stride = pairs.num_items + 1
-        place = torch.arange(len(user), device=user.device) - self._first[user]
-        self._before = user * self._stride + item - place
 
     def __iter__(self) -> Iterator[Choices]:
         order = torch.randperm(self.train.size(1), generator=self.generator)
         for part in order.to(self.train.device).split(self.batch_size):
             user, item = self.train[:, part]
-            yield Choices(user, item, self._draw(user))
-
-    def _draw(self, user: Tensor) -> Tensor:
-        share = torch.rand(len(user), generator=self.generator, dtype=torch.double)
-        rank = (share.to(user.device) * self._others[user]).long()
-        before = torch.searchsorted(self._before, user * self._stride + rank, right=True)
-        return rank + before - self._first[user]
+            yield Choices(user, item, self.others.draw(user, 1, self.generator).view(-1))

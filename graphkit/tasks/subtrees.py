@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -85,12 +86,15 @@ class SubtreeKernel:
         self._known = [np.unique(now) for now in colours(graphs, rounds, edges=edges)]
         self._counts, self._norms = self._count(graphs)
 
-    def __call__(self, graphs: Graph, rounds: int) -> np.ndarray:
-        """``[B, A]`` of a batch with the graphs it was made with, after so many rounds."""
+    def __call__(self, graphs: Graph) -> list[np.ndarray]:
+        """``[B, A]`` of a batch with the graphs it was made with, after 0, 1, ... rounds."""
         counts, norms = self._count(graphs)
-        shared: Any = sum((counts[t] @ self._counts[t].T).toarray() for t in range(rounds + 1))
-        row, column = (np.sqrt(sum(n[: rounds + 1])) for n in (norms, self._norms))
-        return shared / (row[:, None] * column)
+        shared = accumulate(
+            (ours @ theirs.T).toarray() for ours, theirs in zip(counts, self._counts, strict=True)
+        )
+        rows, columns = (map(np.sqrt, accumulate(n)) for n in (norms, self._norms))
+        parts = zip(shared, rows, columns, strict=True)
+        return [each / (row[:, None] * column) for each, row, column in parts]
 
     def _count(self, graphs: Graph) -> tuple[list[Any], list[np.ndarray]]:
         """Counts of known colours, and the squared norm of the counts of all, by round."""

@@ -78,3 +78,16 @@ def test_a_node_that_knows_all():
     targets = UnlinkedTargets(torch.tensor([[0, 0], [1, 2]]), 3)
     with pytest.raises(ValueError, match="source: expected nodes with an unlinked one, got 0"):
         targets.draw(torch.tensor([1, 0]), 5, torch.Generator())
+
+
+def test_targets_of_another_kind():
+    """Items of users: the item of a user's own number is one like others."""
+    generator = torch.Generator().manual_seed(0)
+    links = (torch.rand(5, 7, generator=generator) < 0.5).nonzero().T
+    links = torch.cat([links, links[:, :3]], dim=1)
+    unlinked = UnlinkedTargets(links, 5, 7)
+    sources = torch.arange(5)
+    drawn = unlinked.draw(sources, 400, generator)
+    for source in range(5):
+        taken = set(links[1, links[0] == source].tolist())
+        assert set(drawn[source].tolist()) == set(range(7)) - taken

@@ -324,3 +324,18 @@ def test_what_does_not_fit():
         assemble(ring_and_chords(), 9)
     with pytest.raises(ValueError, match="patience, every, limit: expected at least 1"):
         train_netgan(NetGAN(N), communities(), judged, every=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_steps_are_replayed_on_a_gpu():
+    torch.manual_seed(0)
+    graph = communities()
+    game = NetGAN(graph.num_nodes, length=4).to("cuda")
+    before = {name: value.clone() for name, value in game.state_dict().items()}
+    found = train_netgan(game, graph, lambda game: float(game.steps), every=20, limit=40)
+    assert len(found) == 2
+    assert found[1] >= 40  # what warms up is played, too
+    after = game.state_dict()
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert set(changed) == set(before)
+    assert all(value.isfinite().all() for value in after.values())
