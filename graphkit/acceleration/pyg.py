@@ -35,7 +35,7 @@ from graphkit.acceleration.swap import (
     swap_back,
     took,
 )
-from graphkit.engine import ops, plan
+from graphkit.engine import dense, ops, plan
 from graphkit.engine.devices import has_kernels
 from graphkit.graph import Graph
 from graphkit.nn.message_passing import destination
@@ -147,7 +147,7 @@ def _forward_of(forward: Callable[..., Any]) -> Callable[..., Any]:
     def called(self: Any, *args: Any, **kwargs: Any) -> Any:
         if _is_recorded():
             return self._plain.forward(self, *args, **kwargs)
-        with _calling(self, args, kwargs):
+        with _calling(self, args, kwargs), dense.reusing(*args, *kwargs.values()):
             return settled(forward(self, *args, **kwargs))
 
     return called

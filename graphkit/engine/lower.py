@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphkit.engine import dense
 from graphkit.engine.expression import FusionError, Leaf, Program
 from graphkit.engine.fused import Aggregation, Fused, computed_alike
 from graphkit.engine.traced import (
@@ -335,9 +336,9 @@ class Lowered:
                 parts[id(value)] = value, part
             b = None if bias is None else run.value(bias)
             (first_value, first_part), *rest = parts.values()
-            out = F.linear(run.value(first_value), first_part, b)
+            out = dense.linear(run.value(first_value), first_part, b)
             for value, part in rest:
-                out = out + F.linear(run.value(value), part)
+                out = out + dense.linear(run.value(value), part)
             return out
 
         return self.leaf(side, get, t, made=True)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from graphkit import runtime
+from graphkit.engine import dense
 from graphkit.engine.devices import has_kernels
 from graphkit.engine.expression import FusionError, Leaf
 from graphkit.engine.fused import Aggregation
@@ -451,7 +451,7 @@ def outcome(plan: Plan, run: Run, reductions: Sequence[Reduction]) -> Tensor:
         out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         if plan.behind is not None:
             linear = plan.behind.linear
-            out = F.linear(out, linear.matrix(run))
+            out = dense.linear(out, linear.matrix(run))
             if linear.bias is not None:
                 weight = results[0][count + k] if plan.weighed else _received(graph, reductions[k])
                 bias = run.value(linear.bias).to(out.dtype)  # autocast makes products shorter

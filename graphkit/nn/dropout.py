@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.engine import sparse
+from graphkit.engine import dense, sparse
 
 _STEPS = 2**16  # in which the probability is drawn: 16 random bits for every entry
 
@@ -41,10 +41,12 @@ def _drop(x: Tensor, p: float) -> Tensor:
     plain = x.device.type == "cpu" and x.is_floating_point() and not torch.compiler.is_compiling()
     if not plain or dropped == _STEPS:
         return F.dropout(x, p)
+    below, scale = dropped - _STEPS // 2, _STEPS / (_STEPS - dropped)
+    if dense.serves(x):
+        return dense.kept(x, lambda words: words.random_(-(2**63), None), below, scale)
     words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
     drawn = words.view(torch.int16)[: x.numel()].view(x.shape)
-    kept = drawn >= dropped - _STEPS // 2
-    return x * kept.to(x.dtype).mul_(_STEPS / (_STEPS - dropped))
+    return x * (drawn >= below).to(x.dtype).mul_(scale)
 
 
 class Dropout(nn.Dropout):

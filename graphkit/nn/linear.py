@@ -6,11 +6,10 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from graphkit.engine import sparse
+from graphkit.engine import dense, sparse
 from graphkit.nn.inits import glorot, uniform, zeros
 
 
@@ -82,7 +81,7 @@ class Linear(nn.Linear):
         if input.layout != torch.strided or is_lazy(self.weight):
             return self.add_bias(self.multiply(input))
         self._check(input)
-        return F.linear(input, self.weight, self.bias)
+        return dense.linear(input, self.weight, self.bias)
 
     def _check(self, x: Tensor) -> None:
         if x.dim() == 0 or x.size(-1) != self.in_features:
@@ -97,7 +96,7 @@ class Linear(nn.Linear):
             self._materialize(x.size(-1))
         self._check(x)
         if x.layout == torch.strided:
-            return F.linear(x, self.weight)
+            return dense.linear(x, self.weight)
         return sparse.matmul(x, self.weight.t())
 
     def add_bias(self, x: Tensor) -> Tensor:
@@ -115,7 +114,7 @@ class Linear(nn.Linear):
         if not plain or is_lazy(self.weight) or torch.is_autocast_enabled(x.device.type):
             return out + self(x)
         self._check(x)
-        return self.add_bias(out.addmm_(x, self.weight.t()))
+        return self.add_bias(dense.added(out, x, self.weight))
 
     @torch.no_grad()
     def _materialize(self, in_channels: int) -> None:

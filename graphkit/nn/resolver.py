@@ -9,16 +9,25 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules import activation
 
+from graphkit.engine import dense
 from graphkit.nn.norm import BatchNorm, GraphNorm, InstanceNorm, LayerNorm, PairNorm
 
 Function = Callable[..., Tensor]
+
+
+class ReLU(nn.ReLU):
+    """torch's, whose large results come from reused memory."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return dense.relu(input, self.inplace)
+
 
 _ACTIVATIONS = {
     name.lower(): cls
     for name, cls in vars(activation).items()
     if isinstance(cls, type) and issubclass(cls, nn.Module) and cls is not nn.Module
 }
-_ACTIVATIONS["swish"] = nn.SiLU
+_ACTIVATIONS |= {"relu": ReLU, "swish": nn.SiLU}
 _NORMS: dict[str, type[nn.Module]] = {
     cls.__name__.lower(): cls for cls in (BatchNorm, GraphNorm, InstanceNorm, LayerNorm, PairNorm)
 }

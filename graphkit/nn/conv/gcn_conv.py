@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit._compiled import ADDRESS, graph_at, loops_at
 from graphkit._structure import Address
+from graphkit.engine import dense
 from graphkit.graph import Graph, SelfLoops, as_graph
 from graphkit.nn.conv.order import commutes, narrows
 from graphkit.nn.inits import zeros
@@ -214,7 +214,7 @@ class GCNConv(MessagePassing):
             out = self.propagate(graph, x=self.lin(x), edge_weight=edge_weight)
         else:
             out = self.propagate(graph, x=x, edge_weight=edge_weight)
-            return F.linear(out, self.lin.weight, self.bias)
+            return dense.linear(out, self.lin.weight, self.bias)
         return out if self.bias is None else out + self.bias
 
     def message(self, x_j: Tensor, edge_weight: Tensor | None) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graphkit.engine import dense
 from graphkit.nn.inits import reset
 from graphkit.nn.message_passing import MessagePassing
 
@@ -62,7 +63,9 @@ class GINConv(MessagePassing):
         return self._update(self.propagate(edge_index, x=(source, root), size=size), root)
 
     def _update(self, out: Tensor, root: Tensor | None) -> Tensor:
-        return self.nn(out if root is None else torch.addcmul(out, root, 1 + self.eps))
+        out = out if root is None else torch.addcmul(out, root, 1 + self.eps)
+        with dense.reusing(out):
+            return self.nn(out)
 
     def message(self, x_j: Tensor) -> Tensor:
         return x_j

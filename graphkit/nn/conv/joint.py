@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from graphkit.engine import sparse
+from graphkit.engine import dense, sparse
 from graphkit.graph import Graph
 from graphkit.nn.conv.attention import column
 from graphkit.nn.linear import Linear, is_lazy
@@ -40,7 +39,7 @@ def products(
         pairs = zip(sizes, biases, strict=True)
         bias = torch.cat([zero[:size] if b is None else b for size, b in pairs])
     if x.layout == torch.strided:
-        return F.linear(x, weight, bias).split(sizes, dim=-1)
+        return dense.linear(x, weight, bias).split(sizes, dim=-1)
     out = sparse.matmul(x, weight.t())
     return (out if bias is None else out + bias).split(sizes, dim=-1)
 

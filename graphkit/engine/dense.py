@@ -1,0 +1,180 @@
+"""Linear maps, ReLU and dropout of large features on the CPU, with results from reused memory.
+
+torch asks the system for fresh memory for every large result, and first touches of fresh pages take
+longer than a ReLU (see :mod:`graphkit.engine.cpu.memory`). Here the same torch kernels compute the
+same bits into the memory that the engine's own results live in, forward and backward. What is
+small, on another device, compiled, transformed or under autocast is left to torch as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from graphkit.engine.cpu import memory
+
+LARGE = 2**25  # bytes; of less glibc's allocator keeps the memory itself
+DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+
+
+def serves(x: Tensor, width: int | None = None) -> bool:
+    """Whether a result with the rows of `x`, and its features or so many, belongs here."""
+    return (
+        not torch.compiler.is_compiling()
+        and x.__class__ is Tensor
+        and x.dim() == 2
+        and x.layout == torch.strided
+        and x.size(0) * (x.size(1) if width is None else width) * x.element_size() >= LARGE
+        and x.device.type == "cpu"
+        and x.dtype in DTYPES
+        and memory.SUPPORTED
+        and not torch.is_autocast_enabled("cpu")
+        and not torch._C._are_functorch_transforms_active()
+    )
+
+
+def _empty(x: Tensor, width: int | None = None, dtype: torch.dtype | None = None) -> Tensor:
+    """A place for a result with as many rows as x has."""
+    return memory.empty(x.size(0), x.size(1) if width is None else width, dtype or x.dtype)
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ b``; where it is to be derived again, by torch alone."""
+    again = torch.is_grad_enabled() or not serves(a, b.size(1))
+    return a.mm(b) if again else torch.mm(a, b, out=_empty(a, b.size(1)))
+
+
+# ------------------------------------------------------------------ linear maps
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
+        out = _empty(x, weight.size(0))
+        if bias is None:
+            return torch.mm(x, weight.t(), out=out)
+        return torch.addmm(bias, x, weight.t(), out=out)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple:
+        (g,) = gradients
+        x, weight = ctx.saved_tensors
+        to_x, to_weight, to_bias = ctx.needs_input_grad
+        dx = _product(g, weight) if to_x else None
+        return dx, g.t().mm(x) if to_weight else None, g.sum(0) if to_bias else None
+
+
+class _Added(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, out: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.mark_dirty(out)
+        ctx.save_for_backward(x if ctx.needs_input_grad[2] else None, weight)
+        return out.addmm_(x, weight.t())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple:
+        (g,) = gradients
+        x, weight = ctx.saved_tensors
+        _, to_x, to_weight = ctx.needs_input_grad
+        return g, _product(g, weight) if to_x else None, g.t().mm(x) if to_weight else None
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    r""":math:`x W^\top + b`, as :func:`torch.nn.functional.linear`."""
+    if not serves(x, weight.size(0)) or weight.dtype != x.dtype:
+        return F.linear(x, weight, bias)
+    return _Linear.apply(x, weight, bias)  # type: ignore[return-value]
+
+
+def added(out: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    r""":math:`out + x W^\top`, written to `out`, which no backward pass may have kept."""
+    if not serves(x, weight.size(0)) or weight.dtype != x.dtype:
+        return out.addmm_(x, weight.t())
+    return _Added.apply(out, x, weight)  # type: ignore[return-value]
+
+
+# ------------------------------------------------------------------ entry by entry
+
+
+class _Relu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        out = torch.clamp_min(x, 0, out=_empty(x))
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (g,), (out,) = gradients, ctx.saved_tensors
+        slope = torch.ops.aten.threshold_backward
+        if torch.is_grad_enabled() or not serves(g):
+            return slope(g, out, 0)
+        return slope.grad_input(g, out, 0, grad_input=_empty(out))
+
+
+def relu(x: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0), as :func:`torch.nn.functional.relu`."""
+    if inplace or not serves(x):
+        return F.relu(x, inplace)
+    return _Relu.apply(x)  # type: ignore[return-value]
+
+
+class _Kept(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, dropped: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(dropped)
+        ctx.scale = scale
+        return torch.mul(x, scale, out=_empty(x)).masked_fill_(dropped, 0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple:
+        (dropped,) = ctx.saved_tensors
+        return _Kept.apply(gradients[0], dropped, ctx.scale), None, None
+
+
+def kept(x: Tensor, draw: Callable[[Tensor], Any], below: int, scale: float) -> Tensor:
+    """Dropout: ``x * scale``, but 0 where a random number of 16 bits is below a bound.
+
+    Args:
+        x: what :func:`serves`.
+        draw: fills a tensor of int64 with random bits.
+    """
+    words = memory.empty(1, (x.numel() + 3) // 4, torch.int64)
+    draw(words)
+    drawn = words.view(torch.int16).view(-1)[: x.numel()].view(x.shape)
+    dropped = torch.lt(drawn, below, out=_empty(x, dtype=torch.bool))
+    return _Kept.apply(x, dropped, scale)  # type: ignore[return-value]
+
+
+# ------------------------------------------------------------------ other people's code
+
+
+class _Reusing(TorchFunctionMode):
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return _OURS.get(func, func)(*args, **(kwargs or {}))
+
+
+_OURS: dict[Any, Callable[..., Tensor]] = {
+    F.linear: linear,
+    F.relu: relu,
+    torch.relu: relu,
+    Tensor.relu: relu,
+}
+
+
+def reusing(*values: Any) -> AbstractContextManager[Any]:
+    """Inside, the functions of torch that have a twin here are replaced by it.
+
+    For modules that the caller did not write; nothing is replaced where none of the values is
+    large.
+    """
+    return _Reusing() if any(serves(x) for x in values) else nullcontext()
