@@ -8,33 +8,40 @@ small, on another device, compiled, transformed or under autocast is left to tor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from graphkit.engine.cpu import memory
 
-LARGE = 2**25  # bytes; of less glibc's allocator keeps the memory itself
+LARGE = 2**22  # bytes, from where fresh pages cost more than the way to reused ones
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 
 
 def serves(x: Tensor, width: int | None = None) -> bool:
     """Whether a result with the rows of `x`, and its features or so many, belongs here."""
     return (
-        not torch.compiler.is_compiling()
-        and x.__class__ is Tensor
-        and x.dim() == 2
-        and x.layout == torch.strided
+        _is_plain(x)
         and x.size(0) * (x.size(1) if width is None else width) * x.element_size() >= LARGE
         and x.device.type == "cpu"
         and x.dtype in DTYPES
         and memory.SUPPORTED
-        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def _is_plain(x: Tensor) -> bool:
+    """Whether nobody follows what is done with dense rows of features but torch's autograd."""
+    return (
+        not torch.compiler.is_compiling()
+        and x.__class__ in (Tensor, nn.Parameter)
+        and x.dim() == 2
+        and x.layout == torch.strided
+        and not torch.is_autocast_enabled(x.device.type)
         and not torch._C._are_functorch_transforms_active()
     )
 
@@ -93,6 +100,51 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return _Linear.apply(x, weight, bias)  # type: ignore[return-value]
 
 
+class _Joint(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bias: Tensor | None, *weights: Tensor) -> Any:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(x, *weights)
+        ctx.sizes = [weight.size(0) for weight in weights]
+        weight = torch.cat(weights).t()
+        out = _empty(x, weight.size(1)) if serves(x, weight.size(1)) else None
+        if bias is None:
+            out = torch.mm(x, weight, out=out)
+        else:
+            out = torch.addmm(bias, x, weight, out=out)
+        return out.split(ctx.sizes, dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple:
+        x, *weights = ctx.saved_tensors
+        to_x, to_bias, *to_weights = ctx.needs_input_grad
+        again = torch.is_grad_enabled()
+        dx, db, dw = None, [], []
+        for g, weight, size, wanted in zip(gradients, weights, ctx.sizes, to_weights, strict=True):
+            dw.append(g.t().mm(x) if g is not None and wanted else None)
+            if to_bias:
+                db.append(x.new_zeros(size) if g is None else g.sum(0))
+            if g is not None and to_x:
+                # The gradients lie apart: to sum their products is to copy none of them.
+                if dx is None:
+                    dx = _product(g, weight)
+                else:
+                    dx = dx + g.mm(weight) if again else dx.addmm_(g, weight)
+        return dx, torch.cat(db) if to_bias else None, *dw
+
+
+def joint(x: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> Sequence[Tensor]:
+    r""":math:`x W^\top + b` for every matrix, `x` read once.
+
+    Args:
+        bias: for all results side by side.
+    """
+    if not _is_plain(x) or any(weight.dtype != x.dtype for weight in weights):
+        sizes = [weight.size(0) for weight in weights]
+        return F.linear(x, torch.cat(list(weights)), bias).split(sizes, dim=-1)
+    return _Joint.apply(x, bias, *weights)  # type: ignore[return-value]
+
+
 def added(out: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     r""":math:`out + x W^\top`, written to `out`, which no backward pass may have kept."""
     if not serves(x, weight.size(0)) or weight.dtype != x.dtype:
@@ -101,6 +153,25 @@ def added(out: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 # ------------------------------------------------------------------ entry by entry
+
+
+class _Add(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        ctx.shared = y.dim() == 1
+        return torch.add(x, y, out=_empty(x))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple:
+        (g,) = gradients
+        return g, g.sum(0) if ctx.shared and ctx.needs_input_grad[1] else g
+
+
+def add(x: Tensor, y: Tensor) -> Tensor:
+    """``x + y``, where `y` has the shape of `x` or of one row."""
+    if not serves(x) or y.dtype != x.dtype or y.shape not in (x.shape, x.shape[1:]):
+        return x + y
+    return _Add.apply(x, y)  # type: ignore[return-value]
 
 
 class _Relu(torch.autograd.Function):

@@ -457,7 +457,9 @@ def outcome(plan: Plan, run: Run, reductions: Sequence[Reduction]) -> Tensor:
                 bias = run.value(linear.bias).to(out.dtype)  # autocast makes products shorter
                 out = torch.addcmul(out, weight.to(out.dtype), bias)
         rows = graph.num_edges if reductions[k].name == "edge" else graph.num_dst
-        outs.append(out.view(rows, *plan.shape))
+        shape = (rows, *plan.shape)
+        # No view where none is needed: what is added in place would be copied there and back.
+        outs.append(out if out.shape == shape else out.view(shape))
     return outs[0] if count == 1 else torch.cat(outs, dim=-1)
 
 

@@ -101,7 +101,7 @@ class Linear(nn.Linear):
 
     def add_bias(self, x: Tensor) -> Tensor:
         """:math:`x + b`, or just x."""
-        return x if self.bias is None else x + self.bias
+        return x if self.bias is None else dense.add(x, self.bias)
 
     def added_to(self, out: Tensor, x: Tensor) -> Tensor:
         r""":math:`out + x W^\top + b`, the sum in the product's own pass where that can be.

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit.engine import dense
 from graphkit.nn.conv.attention import add_loops, attended, column, pair_of, scores
 from graphkit.nn.inits import glorot, zeros
 from graphkit.nn.linear import Linear
@@ -132,9 +133,9 @@ class GATConv(MessagePassing):
         out = self.propagate(graph, x=(x_src, x_dst), weight=weight, **attention)
         out = out.flatten(1) if self.concat else out.mean(1)
         if self.res is not None and root is not None:
-            out = out + self.res(root)
+            out = dense.add(out, self.res(root))
         if self.bias is not None:
-            out = out + self.bias
+            out = dense.add(out, self.bias)
         return (out, attended(graph, weight)) if return_attention_weights else out
 
     def edge_update(

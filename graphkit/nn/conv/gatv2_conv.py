@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit.engine import dense
 from graphkit.nn.conv.attention import add_loops, attended, column, pair_of
+from graphkit.nn.conv.joint import joint
 from graphkit.nn.inits import glorot, zeros
 from graphkit.nn.linear import Linear
 from graphkit.nn.message_passing import MessagePassing, softmax
@@ -113,8 +115,12 @@ class GATv2Conv(MessagePassing):
         if root is None:
             raise ValueError("x: expected features of the destinations too, got None")
         shape = (-1, self.heads, self.out_channels)
-        x_l = self.lin_l(source).view(shape)
-        x_r = x_l if self.share_weights and root is source else self.lin_r(root).view(shape)
+        if root is not source:
+            x_l, x_r = self.lin_l(source).view(shape), self.lin_r(root).view(shape)
+        elif self.share_weights:
+            x_l = x_r = self.lin_l(source).view(shape)
+        else:
+            x_l, x_r = (t.view(shape) for t in joint([self.lin_l, self.lin_r], source))
         graph, edge_attr = add_loops(self, edge_index, (x_l, x_r), None, edge_attr)
         edge = None
         if edge_attr is not None:
@@ -128,9 +134,9 @@ class GATv2Conv(MessagePassing):
         out = self.propagate(graph, x=(x_l, x_r), edge=edge, weight=weight)
         out = out.flatten(1) if self.concat else out.mean(1)
         if self.res is not None:
-            out = out + self.res(root)
+            out = dense.add(out, self.res(root))
         if self.bias is not None:
-            out = out + self.bias
+            out = dense.add(out, self.bias)
         return (out, attended(graph, weight)) if return_attention_weights else out
 
     def edge_update(

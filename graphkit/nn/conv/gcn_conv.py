@@ -215,7 +215,7 @@ class GCNConv(MessagePassing):
         else:
             out = self.propagate(graph, x=x, edge_weight=edge_weight)
             return dense.linear(out, self.lin.weight, self.bias)
-        return out if self.bias is None else out + self.bias
+        return out if self.bias is None else dense.add(out, self.bias)
 
     def message(self, x_j: Tensor, edge_weight: Tensor | None) -> Tensor:
         return x_j if edge_weight is None else edge_weight.view(-1, 1) * x_j

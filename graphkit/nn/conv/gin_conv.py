@@ -63,9 +63,20 @@ class GINConv(MessagePassing):
         return self._update(self.propagate(edge_index, x=(source, root), size=size), root)
 
     def _update(self, out: Tensor, root: Tensor | None) -> Tensor:
-        out = out if root is None else torch.addcmul(out, root, 1 + self.eps)
+        if root is not None:
+            out = self._and_root(out, root)
+        if torch.compiler.is_compiling():
+            return self.nn(out)
         with dense.reusing(out):
             return self.nn(out)
+
+    def _and_root(self, out: Tensor, root: Tensor) -> Tensor:
+        r""":math:`out + (1 + \epsilon) x_i`, in the place of `out` where no gradient needs it."""
+        fixed = not (torch.compiler.is_compiling() or self.eps.requires_grad)
+        kept_nowhere = self.aggr in ("add", "sum", "mean")
+        if fixed and kept_nowhere and out.device.type == "cpu" and root.dtype == out.dtype:
+            return out.add_(root, alpha=1 + float(self.eps))
+        return torch.addcmul(out, root, 1 + self.eps)
 
     def message(self, x_j: Tensor) -> Tensor:
         return x_j

@@ -32,15 +32,14 @@ def products(
     x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None]
 ) -> Sequence[Tensor]:
     r""":math:`x W^\top + b` for every pair of them."""
-    sizes = [weight.size(0) for weight in weights]
-    weight, bias = torch.cat(list(weights)), None
+    sizes, bias = [weight.size(0) for weight in weights], None
     if any(b is not None for b in biases):
-        zero = weight.new_zeros(max(sizes))
+        zero = weights[0].new_zeros(max(sizes))
         pairs = zip(sizes, biases, strict=True)
         bias = torch.cat([zero[:size] if b is None else b for size, b in pairs])
     if x.layout == torch.strided:
-        return dense.linear(x, weight, bias).split(sizes, dim=-1)
-    out = sparse.matmul(x, weight.t())
+        return dense.joint(x, weights, bias)
+    out = sparse.matmul(x, torch.cat(list(weights)).t())
     return (out if bias is None else out + bias).split(sizes, dim=-1)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graphkit.engine import dense
 from graphkit.nn.conv.joint import edge_features, joint, products
 from graphkit.nn.inits import zeros
 from graphkit.nn.linear import Linear
@@ -95,8 +96,8 @@ class ResGatedGraphConv(MessagePassing):
             k, *skip = self._of_nodes(of_root, root)
         out = self.propagate(graph, k=(None, k), q=(q, None), v=(v, None), gate=gate, value=value)
         if skip:
-            return out + skip[0]
-        return out if self.bias is None else out + self.bias
+            return dense.add(out, skip[0])
+        return out if self.bias is None else dense.add(out, self.bias)
 
     def message(
         self, k_i: Tensor, q_j: Tensor, v_j: Tensor, gate: Tensor | None, value: Tensor | None

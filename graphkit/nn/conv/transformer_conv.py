@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphkit.engine import dense
 from graphkit.graph import Graph
 from graphkit.nn.conv.attention import attended, column, pair_of
+from graphkit.nn.conv.joint import joint
 from graphkit.nn.linear import Linear
 from graphkit.nn.message_passing import MessagePassing, softmax
 
@@ -104,8 +106,14 @@ class TransformerConv(MessagePassing):
         if root is None:
             raise ValueError("x: expected features of the destinations too, got None")
         shape = (-1, self.heads, self.out_channels)
-        query = self.lin_query(root).view(shape)
-        key, value = (lin(source).view(shape) for lin in (self.lin_key, self.lin_value))
+        of_source, of_root = [self.lin_key, self.lin_value], [self.lin_query]
+        if self.root_weight:
+            of_root.append(self.lin_skip)
+        if source is root:
+            key, value, query, *skip = joint([*of_source, *of_root], source)
+        else:
+            (key, value), (query, *skip) = joint(of_source, source), joint(of_root, root)
+        key, value, query = (t.view(shape) for t in (key, value, query))
         graph = self.graph_of(edge_index, None, (key, query))
         edge = self._edge(graph, edge_attr)
 
@@ -113,8 +121,8 @@ class TransformerConv(MessagePassing):
         weight = self.edge_updater(graph, **attention) if return_attention_weights else None
         out = self.propagate(graph, value=(value, None), weight=weight, **attention)
         out = out.flatten(1) if self.concat else out.mean(1)
-        if self.root_weight:
-            out = self._join(out, self.lin_skip(root))
+        if skip:
+            out = self._join(out, skip[0])
         return (out, attended(graph, weight)) if return_attention_weights else out
 
     def edge_update(
@@ -163,7 +171,7 @@ class TransformerConv(MessagePassing):
 
     def _join(self, out: Tensor, skip: Tensor) -> Tensor:
         if self.lin_beta is None:
-            return out + skip
+            return dense.add(out, skip)
         beta = self.lin_beta(torch.cat([out, skip, out - skip], dim=-1)).sigmoid()
         return beta * skip + (1 - beta) * out
 
