@@ -199,16 +199,22 @@ def _encode(values: tuple[Any, ...], places: list[dict[Any, int]]) -> list[int]:
     return [place.get(value, len(place) - 1) for value, place in zip(values, places, strict=True)]
 
 
+@lru_cache(maxsize=None, typed=True)  # values of different enumerations are equal
+def _name(value: Any) -> str:
+    """Of one of rdkit's enumerations; rdkit takes its time to write it."""
+    return str(value)
+
+
 def _describe_atom(atom: Any) -> tuple[Any, ...]:
     """The values of `ATOM_FEATURES`."""
     return (
         atom.GetAtomicNum(),
-        str(atom.GetChiralTag()),
+        _name(atom.GetChiralTag()),
         atom.GetTotalDegree(),
         atom.GetFormalCharge(),
         atom.GetTotalNumHs(),
         atom.GetNumRadicalElectrons(),
-        str(atom.GetHybridization()),
+        _name(atom.GetHybridization()),
         atom.GetIsAromatic(),
         atom.IsInRing(),
     )
@@ -216,7 +222,7 @@ def _describe_atom(atom: Any) -> tuple[Any, ...]:
 
 def _describe_bond(bond: Any) -> tuple[Any, ...]:
     """The values of `BOND_FEATURES`."""
-    return str(bond.GetBondType()), str(bond.GetStereo()), bond.GetIsConjugated()
+    return _name(bond.GetBondType()), _name(bond.GetStereo()), bond.GetIsConjugated()
 
 
 def _read_features(

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 
 from graphkit.engine.cpu import memory
@@ -41,8 +42,10 @@ def _is_plain(x: Tensor) -> bool:
         and x.__class__ in (Tensor, nn.Parameter)
         and x.dim() == 2
         and x.layout == torch.strided
+        and x.device.type in ("cpu", "cuda")
         and not torch.is_autocast_enabled(x.device.type)
         and not torch._C._are_functorch_transforms_active()
+        and forward_ad._current_level < 0
     )
 
 
@@ -93,11 +96,11 @@ class _Added(torch.autograd.Function):
         return g, _product(g, weight) if to_x else None, g.t().mm(x) if to_weight else None
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     r""":math:`x W^\top + b`, as :func:`torch.nn.functional.linear`."""
-    if not serves(x, weight.size(0)) or weight.dtype != x.dtype:
-        return F.linear(x, weight, bias)
-    return _Linear.apply(x, weight, bias)  # type: ignore[return-value]
+    if not serves(input, weight.size(0)) or weight.dtype != input.dtype:
+        return F.linear(input, weight, bias)
+    return _Linear.apply(input, weight, bias)  # type: ignore[return-value]
 
 
 class _Joint(torch.autograd.Function):
@@ -190,11 +193,11 @@ class _Relu(torch.autograd.Function):
         return slope.grad_input(g, out, 0, grad_input=_empty(out))
 
 
-def relu(x: Tensor, inplace: bool = False) -> Tensor:
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0), as :func:`torch.nn.functional.relu`."""
-    if inplace or not serves(x):
-        return F.relu(x, inplace)
-    return _Relu.apply(x)  # type: ignore[return-value]
+    if inplace or not serves(input):
+        return F.relu(input, inplace)
+    return _Relu.apply(input)  # type: ignore[return-value]
 
 
 class _Kept(torch.autograd.Function):

@@ -40,7 +40,8 @@ class Leaf(NamedTuple):
 class Node(NamedTuple):
     op: str
     args: tuple[int, ...] = ()
-    data: object = None  # leaf: its Leaf and number; number: its value or number; keep: wide?
+    # leaf: its number and Leaf; number: its value or number; keep: wide, stream, of a row?
+    data: object = None
 
 
 @dataclass
@@ -74,9 +75,13 @@ class Program:
     def literal(self, value: float) -> int:
         return self.node(Node("literal", (), float(value)))
 
-    def keep(self, rate: int, seed: int, wide: bool, stream: int) -> int:
-        """Dropout's factor: 0 with probability ``rate``, else 1 / (1 - rate)."""
-        return self.node(Node("keep", (rate, seed), (wide, stream)))
+    def keep(self, rate: int, seed: int, wide: bool, stream: int, of_row: bool = False) -> int:
+        """Dropout's factor: 0 with probability ``rate``, else 1 / (1 - rate).
+
+        Args:
+            of_row: drawn for a row, not for each of its edges.
+        """
+        return self.node(Node("keep", (rate, seed), (wide, stream, of_row)))
 
     def slot(self) -> int:
         """The edge's position in the order by destination: what row_argmax gives."""
@@ -106,7 +111,7 @@ class Program:
     def _is_wide(self, node: Node) -> bool:
         if node.op == "leaf":
             return node.data[1].channels  # type: ignore[index]
-        if node.op == "keep":
+        if node.op in ("keep", "aggregated"):
             return node.data[0]  # type: ignore[index]
         return node.op != "channel_sum" and any(self.wide[a] for a in node.args)
 
@@ -116,7 +121,9 @@ class Program:
         for node in self.nodes:
             if node.op == "leaf":
                 out.append(node.data[1].side not in (row, "p"))  # type: ignore[index]
-            elif node.op in ("keep", "slot", "channel_sum"):
+            elif node.op == "keep":
+                out.append(not node.data[2])  # type: ignore[index]
+            elif node.op in ("slot", "channel_sum"):
                 out.append(True)  # a channel_sum is kept edge by edge, whatever it sums
             else:
                 out.append(node.op not in ROW and any(out[a] for a in node.args))

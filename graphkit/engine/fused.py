@@ -20,7 +20,7 @@ from graphkit.engine.cpu import winners
 from graphkit.engine.cpu.kernel import Output
 from graphkit.engine.cpu.run import Pass
 from graphkit.engine.devices import run
-from graphkit.engine.expression import Leaf, Program, derive
+from graphkit.engine.expression import FusionError, Leaf, Program, derive
 
 LINEAR = {"sum", "mean", "max", "min"}  # reductions r with r(t * m) = t * r(m)
 
@@ -53,10 +53,21 @@ class Aggregation(NamedTuple):
     node: int
 
 
+class After(NamedTuple):
+    """What the rows make of the one aggregation, in the same kernel.
+
+    Its nodes belong to the rows: they read the destinations' leaves and constants, and the last
+    leaf of the program, which stands for what was aggregated.
+    """
+
+    aggregated: int
+    node: int
+
+
 class _Saved(NamedTuple):
     """A forward result that the backward pass reads, by destination."""
 
-    kind: str  # "out", "arg", "mean", "lse"
+    kind: str  # "arg", "mean", "lse", "aggregated"
     of: int  # the aggregation, or the softmax node
 
 
@@ -81,6 +92,27 @@ class _Backward:
         """Numbers of the leaves, extras included, whose values some walk reads."""
         return {leaf for walk in self.walks for leaf in walk.leaves}
 
+    def extra(self, leaf: int, kind: str, of: int) -> int:
+        """Note that the next leaf of the program is to be read by its kind."""
+        self.extras.append((kind, of))
+        return leaf
+
+
+@dataclass
+class _BehindAfter(_Backward):
+    """How what follows the aggregation is derived.
+
+    Attributes:
+        aggregated: the output that is the gradient of what was aggregated; None if it is that of
+            the result.
+        same: leaves whose gradient is that of the result.
+        whole: whether what is read of the result or of what was aggregated may hang on any leaf.
+    """
+
+    aggregated: int | None = None
+    same: list[int] = field(default_factory=list)
+    whole: bool = False
+
 
 class Fused:
     """A program whose aggregations run as kernels.
@@ -92,6 +124,11 @@ class Fused:
         heads, channels: the feature axes.
         dtype: of the results. The leaves have dtypes of their own. float64 is computed in float64,
             everything else in float32.
+        after: what follows the aggregation, if there is one, by sum, mean, max or min without
+            softmax.
+
+    Raises:
+        FusionError: what follows the aggregation cannot be derived by a kernel.
     """
 
     def __init__(
@@ -102,12 +139,23 @@ class Fused:
         heads: int,
         channels: int,
         dtype: torch.dtype,
+        after: After | None = None,
     ) -> None:
         self.program, self.aggregations, self.softmax = program, tuple(aggregations), tuple(softmax)
         self.heads, self.channels, self.dtype = heads, channels, dtype
         self.computed = torch.float64 if dtype == torch.float64 else torch.float32
-        self.num_leaves = len(program.leaves)
+        self.after = after
+        self.num_leaves = len(program.leaves) - (after is not None)
         self._backwards: dict[tuple[bool, ...], _Backward] = {}
+        self._behind_after: dict[tuple[bool, ...], _BehindAfter] = {}
+        roots = program.reachable([a.node for a in self.aggregations])
+        data = (program.nodes[n].data for n in roots if program.nodes[n].op == "leaf")
+        self._of_message = {number for number, _ in data}  # type: ignore[misc]
+        self._keeps_aggregated = after is not None and any(
+            kind == "aggregated" and self.num_leaves + k in plan.reads()
+            for plan in [self._derived_after((True,) * self.num_leaves)]
+            for k, (kind, _) in enumerate(plan.extras)
+        )
         self._forward, self.saved = self._plan_forward()
         self._picked = self._picks_features()
 
@@ -156,17 +204,17 @@ class Fused:
             if reduce == "edge":
                 outputs.append(Output("edge", m, wide))
             elif reduce in ("max", "min"):
-                outputs.append(Output("row", p(f"row_{reduce}", m), wide))
+                outputs.append(self._followed(p, p(f"row_{reduce}", m), wide, kept))
                 arg = Output("row", p(f"row_arg{reduce}", m), wide)
                 kept.append((arg, _Saved("arg", number)))
             else:
                 total = p("row_sum", m)
                 if reduce == "sum":
-                    outputs.append(Output("row", total, wide))
+                    outputs.append(self._followed(p, total, wide, kept))
                     continue
                 mean = p("div", total, count)
                 if reduce == "mean":
-                    outputs.append(Output("row", mean, wide))
+                    outputs.append(self._followed(p, mean, wide, kept))
                     continue
                 off = p("sub", m, mean)
                 out = p("div", p("row_sum", p("mul", off, off)), count)
@@ -177,11 +225,22 @@ class Fused:
                 kept.append((Output("row", mean, wide), _Saved("mean", number)))
         return Pass.of(p, [*outputs, *(o for o, _ in kept)], "i"), [s for _, s in kept]
 
+    def _followed(
+        self, p: Program, value: int, wide: bool, kept: list[tuple[Output, _Saved]]
+    ) -> Output:
+        """The result that an aggregated value leads to."""
+        if self.after is None:
+            return Output("row", value, wide)
+        if self._keeps_aggregated:
+            kept.append((Output("row", value, wide), _Saved("aggregated", 0)))
+        return Output("row", p.substitute(self.after.node, {self.after.aggregated: value}), wide)
+
     def forward(
         self, graph: Structure, leaves: Sequence[Tensor], scalars: Sequence[float] = ()
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Results, and what the backward pass will read."""
-        inputs = [*leaves, degree(graph, self.computed)]
+        inputs: list[Any] = [*leaves, *([] if self.after is None else [None])]
+        inputs.append(degree(graph, self.computed))
         count = len(self.aggregations)
         results = None
         if self.dtype != self.computed:
@@ -210,11 +269,9 @@ class Fused:
 
     def _plan_backward(self, needed: tuple[bool, ...]) -> _Backward:
         p, plan = self.copy(), _Backward()
-
-        def extra(leaf: int, kind: str, of: int) -> int:
-            plan.extras.append((kind, of))
-            return leaf
-
+        extra = plan.extra
+        if self.after is not None:
+            plan.extras.append(("aggregated", 0))  # a leaf of the program that is not the message's
         inverse = extra(p.leaf(Leaf("i", False, False)), "inverse_degree", 0)
         known: dict[int, int] = {}
         inner: dict[int, int | None] = {}
@@ -314,6 +371,101 @@ class Fused:
         if by_source:
             plan.walks.append(Pass.of(p, outputs["j"], "j"))
 
+    def _derived_after(self, needed: tuple[bool, ...]) -> _BehindAfter:
+        if needed not in self._behind_after:
+            self._behind_after[needed] = self._plan_behind_after(needed)
+        return self._behind_after[needed]
+
+    def _plan_behind_after(self, needed: tuple[bool, ...]) -> _BehindAfter:
+        assert self.after is not None
+        p, plan = self.copy(), _BehindAfter()
+        plan.extras.append(("aggregated", 0))
+        aggregated, result = self.after
+        g = plan.extra(self._like(p, result, "i"), "gradient", 0)
+        out = plan.extra(self._like(p, result, "i"), "out", 0)
+        adjoint = derive(p, {result: g}, {})
+        if aggregated not in adjoint:
+            raise FusionError("the update does not hang on what was aggregated")
+        known = self._told_by_result(p, result, out)
+        outputs: list[Output] = []
+
+        def value(n: int) -> int:
+            n = p.substitute(n, dict(known))
+            if any(p.nodes[m].op == "channel_sum" for m in p.reachable([n])):
+                raise FusionError("a derivative of the update sums over features")
+            return n
+
+        if adjoint[aggregated] != g:
+            plan.aggregated = len(outputs)
+            outputs.append(Output("row", value(adjoint[aggregated]), p.wide[aggregated]))
+        for n, node in enumerate(p.nodes):
+            if node.op != "leaf" or n == aggregated or n not in adjoint:
+                continue
+            number, leaf = node.data  # type: ignore[misc]
+            if number >= self.num_leaves or not needed[number]:
+                continue
+            total, wide = adjoint[n], leaf.channels
+            if leaf.side == "p" and p.nodes[total].op == "channel_sum":
+                (total,), wide = p.nodes[total].args, True  # its channels are summed at the end
+            if (
+                leaf.side == "i"
+                and total == g
+                and leaf.channels
+                and (leaf.heads or self.heads == 1)
+            ):
+                plan.same.append(number)
+                continue
+            mode = "total" if leaf.side == "p" else "row"
+            plan.gradients.append(_Gradient(number, 0, len(outputs)))
+            outputs.append(Output(mode, value(total), wide))
+        if outputs:
+            plan.walks.append(Pass.of(p, outputs, "i"))
+        kinds = {
+            kind for k, (kind, _) in enumerate(plan.extras, self.num_leaves) if k in plan.reads()
+        }
+        plan.whole = bool(kinds & {"out", "aggregated"})
+        return plan
+
+    def _told_by_result(self, p: Program, result: int, out: int) -> dict[int, int]:
+        """Nodes that are known from the result, so that what was aggregated need not be kept."""
+        known = {result: out}
+        node = p.nodes[result]
+        if node.op == "mul":  # dropout: where it is 0, so is the gradient, whatever was there
+            inner = [a for a in node.args if p.nodes[a].op != "keep"]
+            node = p.nodes[inner[0]] if len(inner) == 1 else node
+        if node.op == "relu":
+            zero = p.literal(0.0)
+            known[p("le", node.args[0], zero)] = p("le", out, zero)
+        return known
+
+    def _behind(
+        self,
+        graph: Structure,
+        scalars: Sequence[float],
+        kept: dict[tuple[str, int], Tensor],
+        gradient: Tensor,
+        needed: tuple[bool, ...],
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        """The gradient of what was aggregated, and those of leaves that were read after it."""
+        plan = self._derived_after(needed)
+        found = dict.fromkeys(plan.same, gradient)
+        if not plan.walks:
+            return gradient, found
+        inputs: list[Any] = [kept.get(("leaf", k)) for k in range(self.num_leaves)]
+        for kind, of in plan.extras:
+            inputs.append(gradient if kind == "gradient" else kept.get((kind, of)))
+        (walk,) = plan.walks
+        kinds = None
+        if self.dtype != self.computed:
+            kinds = (self.dtype,) * len(walk.outputs)
+        outs = self._run(walk, graph, inputs, scalars, kinds)
+        for g in plan.gradients:
+            value = outs[g.output]
+            if walk.outputs[g.output].wide and not self.program.leaves[g.leaf].channels:
+                value = value.view(self.heads, self.channels).sum(-1)
+            found[g.leaf] = value
+        return gradient if plan.aggregated is None else outs[plan.aggregated], found
+
     def to_save(
         self,
         needed: tuple[bool, ...],
@@ -335,6 +487,17 @@ class Fused:
                 kept |= {("out", k): outs[k] for k in self._weighed_by(of)}
             elif kind in ("arg", "mean", "lse"):
                 kept[kind, of] = intermediate[_Saved(kind, of)]
+        if self.after is not None:
+            derived = self._derived_after(needed)
+            reads = derived.reads()
+            if derived.whole:  # a derivative of the derivative starts from the leaves
+                reads |= set(range(self.num_leaves))
+            kept |= {("leaf", k): leaf for k, leaf in enumerate(leaves) if k in reads}
+            for number, (kind, of) in enumerate(derived.extras, self.num_leaves):
+                if number in reads and kind == "out":
+                    kept[kind, of] = outs[of]
+                elif number in reads and kind == "aggregated":
+                    kept[kind, of] = intermediate[_Saved(kind, of)]
         return kept
 
     def backward(
@@ -358,6 +521,13 @@ class Fused:
             value = self._to_leaf(value, self.program.leaves[leaf], shapes[leaf])
             found[leaf] = value.to(self.dtype if dtypes is None else dtypes[leaf])
 
+        if self.after is not None:
+            gradient, read_after = self._behind(graph, scalars, kept, gradients[0], needed)
+            gradients = [gradient]
+            for leaf, value in read_after.items():
+                give(leaf, value)
+            if not any(needed[k] for k in self._of_message):
+                return found
         if self._picked is not None and winners.serves(graph.by_destination, gradients[0]):
             won = winners.hand_out(graph.by_destination, kept["arg", 0], gradients[0])
             give(self._picked, won)
@@ -453,6 +623,18 @@ class Fused:
             v if a.reduce == "edge" else reference.segment_reduce(v, index, graph.num_dst, a.reduce)
             for v, a in zip(values, self.aggregations, strict=True)
         ]
+        if self.after is not None:
+            rows = torch.arange(graph.num_dst, device=index.device)
+            outs = reference.evaluate(
+                self.program,
+                [self.after.node],
+                torch.stack([rows, rows]),
+                graph.num_dst,
+                [*(leaf.to(self.computed) for leaf in leaves), outs[0]],
+                scalars,
+                self.heads,
+                self.channels,
+            )
         return [out.to(self.dtype) for out in outs]
 
 

@@ -19,12 +19,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphkit.engine import dense
-from graphkit.engine.expression import FusionError, Leaf, Program
-from graphkit.engine.fused import Aggregation, Fused, computed_alike
+from graphkit.engine.expression import FusionError, Leaf, Node, Program
+from graphkit.engine.fused import After, Aggregation, Fused, computed_alike
 from graphkit.engine.traced import (
     CAT,
     CONSTANT,
     RULES,
+    RULES_AFTER,
     Apply,
     Given,
     RowCount,
@@ -154,6 +155,7 @@ class Lowered:
         self.sources: list[Source] = []
         self.scalars: list[float | Callable[[Run], float]] = []
         self._known: dict[int, int] = {}
+        self._aggregated: Traced | None = None
         self._values = values = list(values)
         self.heads, self.channels = self._axes_of(values)
         self.nodes = [self.node(t) for t in values]
@@ -163,10 +165,50 @@ class Lowered:
         if self.axes(self.shape) != (self.heads > 1, self.program.wide[self.nodes[0]]):
             raise FusionError(f"a message of shape {self.shape} is the same along some features")
 
-    def kernel(self, aggregations: list[Aggregation], softmax: Iterable[int] = ()) -> Kernel:
+    def kernel(
+        self,
+        aggregations: list[Aggregation],
+        softmax: Iterable[int] = (),
+        after: After | None = None,
+    ) -> Kernel:
         weights = [*self.softmax, *softmax]
-        fused = Fused(self.program, aggregations, weights, self.heads, self.channels, self.dtype)
+        size = self.heads, self.channels
+        fused = Fused(self.program, aggregations, weights, *size, self.dtype, after)
         return Kernel(fused, self.sources, self.scalars)
+
+    # -------------------------------------------------------------- what follows the aggregation
+
+    def after(self, update: Trace, aggregated: Traced) -> After:
+        """The nodes of an update that works entry by entry; nothing can be lowered after it.
+
+        Raises:
+            FusionError: it does something else.
+        """
+        result, p = update.message, self.program
+        assert result is not None
+        stack, seen = [result], set[int]()
+        while stack:
+            t = stack.pop()
+            if id(t) in seen or t is aggregated or not _hangs_on(t, aggregated):
+                continue
+            seen.add(id(t))
+            assert isinstance(t.origin, Apply)
+            if t.origin.func not in RULES and t.origin.func not in RULES_AFTER:
+                raise FusionError(f"the update calls {t.origin.name}")
+            stack += t.origin.operands
+        message = self.nodes[0]
+        stands_in = p.node(Node("aggregated", (), (p.wide[message],)))
+        self._known[id(aggregated)], self._aggregated = stands_in, aggregated
+        try:
+            node = self.node(result)
+        except _Before as found:
+            raise FusionError(f"the update calls {found.value.origin.name}") from None
+        if any(p.nodes[n].op in ("channel_sum", "softmax") for n in p.reachable([node])):
+            raise FusionError("the update sums over features")
+        if p.wide[node] != p.wide[message] or self.axes(result.features) != self.axes(self.shape):
+            raise FusionError(f"the update gives {result.features} of {self.shape}")
+        leaf = p.leaf(Leaf("i", self.heads > 1, p.wide[message]))
+        return After(leaf, p.substitute(node, {stands_in: leaf}))
 
     # -------------------------------------------------------------- feature axes
 
@@ -231,6 +273,9 @@ class Lowered:
         origin = t.origin
         if isinstance(origin, Given):
             return self.leaf(t.side or "e", lambda run: run.value(t), t)
+        follows = self._aggregated is not None and _hangs_on(t, self._aggregated)
+        if follows and origin.func in RULES_AFTER:
+            return RULES_AFTER[origin.func](Call(self, t, origin))
         if self._is_read(t):
             linear = LinearMap.of(t) if t.side is None else None
             if linear is not None:
@@ -342,6 +387,13 @@ class Lowered:
             return out
 
         return self.leaf(side, get, t, made=True)
+
+
+def _hangs_on(t: Traced, other: Traced) -> bool:
+    """Whether a value is computed from another one."""
+    if t is other:
+        return True
+    return isinstance(t.origin, Apply) and any(_hangs_on(a, other) for a in t.origin.operands)
 
 
 _WHERE = {"i": "on the destinations", "j": "on the sources", "e": "on the edges"}

@@ -21,7 +21,7 @@ from graphkit import runtime
 from graphkit.engine import dense
 from graphkit.engine.devices import has_kernels
 from graphkit.engine.expression import FusionError, Leaf
-from graphkit.engine.fused import Aggregation
+from graphkit.engine.fused import LINEAR, Aggregation
 from graphkit.engine.lower import Behind, Kernel, Run, Source, Stages, behind, joined
 from graphkit.engine.ops import kernels_wanted
 from graphkit.engine.trace import CHANGES, trace_step
@@ -62,6 +62,7 @@ class Plan:
         sides: where the tensors among the arguments lie.
         behind: the linear map that follows the aggregation, if one does.
         weighed: whether the first kernel also aggregates what the map's bias is multiplied by.
+        updates: whether the layer's update is part of the kernel.
     """
 
     reason: str | None
@@ -72,9 +73,11 @@ class Plan:
     sides: dict[str, str] = field(default_factory=dict)
     behind: Behind | None = None
     weighed: bool = False
+    updates: bool = False
+    update: Trace | None = None
 
     def holds(self) -> bool:
-        return self.trace is None or self.trace.holds()
+        return all(trace is None or trace.holds() for trace in (self.trace, self.update))
 
     def sources(self) -> list[Source]:
         """All that its kernels read."""
@@ -98,12 +101,26 @@ def propagate(
     """
     if reductions is None:
         return None
-    return _serve(layer, "message", graph, values, edge_mask, reductions)
+    return _serve(layer, "message", graph, values, edge_mask, reductions)[0]
+
+
+def propagate_and_update(
+    layer: Any,
+    graph: Graph,
+    values: dict[str, Any],
+    edge_mask: Tensor | None,
+    reductions: Sequence[Reduction] | None,
+) -> tuple[Tensor | None, bool]:
+    """As :func:`propagate`, and whether the layer's ``update`` is in the result already."""
+    if reductions is None:
+        return None, False
+    following = _following(layer, graph, values)
+    return _serve(layer, "message", graph, values, edge_mask, reductions, following)
 
 
 def edge_values(layer: Any, graph: Graph, values: dict[str, Any]) -> Tensor | None:
     """What ``edge_update`` gives, by a kernel; None where the plain path has to serve."""
-    return _serve(layer, "edge_update", graph, values, None, [Reduction("edge")])
+    return _serve(layer, "edge_update", graph, values, None, [Reduction("edge")])[0]
 
 
 def _serve(
@@ -113,26 +130,28 @@ def _serve(
     values: dict[str, Any],
     edge_mask: Tensor | None,
     reductions: Sequence[Reduction],
-) -> Tensor | None:
+    following: list[_Argument] | None = None,
+) -> tuple[Tensor | None, bool]:
     if torch.compiler.is_compiling() or not kernels_wanted():
-        return None
+        return None, False
     arguments = arguments_of(layer, step, graph, values)
     if arguments is None:
-        return None
+        return None, False
     tensors = {a.name: value_of(values, a) for a in arguments if a.side is not None}
     if any(tensor.numel() == 0 and 0 in tensor.shape[1:] for tensor in tensors.values()):
-        return None  # no features
+        return None, False  # no features
     if not on_kernels(graph, tensors.values(), edge_mask):
-        return None
-    plan = _plan(layer, step, arguments, tensors, values, edge_mask is not None, reductions)
+        return None, False
+    masked = edge_mask is not None
+    plan = _plan(layer, step, arguments, tensors, values, masked, reductions, following)
     if plan.stages is None:
-        return None
+        return None, False
     if edge_mask is not None:
         assert plan.trace is not None
         edge_mask = edge_mask.to(plan.trace.dtype)
     temperatures = tuple(r.temperature for r in reductions)
     run = Run(graph, {**values, **tensors}, plan.stages.kernels, edge_mask, temperatures)
-    return _run(plan, run, reductions)
+    return _run(plan, run, reductions), plan.updates
 
 
 def row_ranges(layer: Any, graph: Graph, bytes_per_edge: int) -> list[tuple[int, int]]:
@@ -250,6 +269,28 @@ def arguments_of(
     return found
 
 
+def _following(layer: Any, graph: Graph, values: dict[str, Any]) -> list[_Argument] | None:
+    """The arguments of an update of the layer's own, but for what was aggregated; None if there is
+    none, or if one of them has no place in a kernel."""
+    others = layer._parameters_of["update"][1:]
+    if layer.node_dim not in (0, -2) or not layer._updates:
+        return None
+    found = []
+    for parameter in others:
+        name = parameter.name
+        value = values.get(name, parameter.default)
+        if value is parameter.empty or name in STRUCTURE or isinstance(value, (tuple, list)):
+            return None
+        side = None
+        if isinstance(value, Tensor):
+            side = CONSTANT if value.dim() < 2 else "i"
+            placed = value.device == graph.device and value.layout == torch.strided
+            if not placed or (side == "i" and value.shape[0] != graph.num_dst):
+                return None
+        found.append(_Argument(name, name, side, None))
+    return found
+
+
 def value_of(values: dict[str, Any], argument: _Argument) -> Any:
     value = values[argument.stem]
     if argument.row is not None and isinstance(value, (tuple, list)):
@@ -276,18 +317,18 @@ def _plan(
     values: dict[str, Any],
     masked: bool,
     reductions: Sequence[Reduction],
+    following: list[_Argument] | None,
 ) -> Plan:
+    after = None
+    if following is not None:
+        after = {a.name: values[a.name] for a in following if a.name in values}
     key = (
         step,
         layer.training,
         masked,
         tuple((r.name, _form(r.temperature)) for r in reductions),
-        tuple(
-            (a.name, a.side, tensors[a.name].shape[a.side != "p" :], tensors[a.name].dtype)
-            if a.side is not None
-            else (a.name, _hashable(value_of(values, a)))
-            for a in arguments
-        ),
+        tuple(_kind(a, tensors if a.side is not None else values) for a in arguments),
+        None if following is None else tuple(_kind(a, values) for a in following),
     )
     plans: dict[Any, Plan] = layer.__dict__.setdefault("_plans", {})
     plan = plans.get(key)
@@ -300,8 +341,17 @@ def _plan(
                 if parameter.default is parameter.empty:
                     return Plan(f"{parameter.name} is missing")
                 plain[parameter.name] = parameter.default
-        plan = plans[key] = make(layer, step, {**plain, **tensors}, sides, masked, reductions)
+        given = {**plain, **tensors}
+        plan = plans[key] = make(layer, step, given, sides, masked, reductions, following, after)
     return plan
+
+
+def _kind(argument: _Argument, values: dict[str, Any]) -> Any:
+    """What a plan relies on of an argument."""
+    name, side = argument.name, argument.side
+    if side is None:
+        return name, _hashable(value_of(values, argument) if argument.stem in values else None)
+    return name, side, values[name].shape[side != CONSTANT :], values[name].dtype
 
 
 def _form(temperature: Tensor | float | None) -> Any:
@@ -323,17 +373,54 @@ def make(
     sides: dict[str, str],
     masked: bool,
     reductions: Sequence[Reduction],
+    following: Sequence[_Argument] | None = None,
+    after: dict[str, Any] | None = None,
 ) -> Plan:
+    """A plan of a step, and of an update that follows it, where there is one."""
     try:
         trace = trace_step(layer, step, values, sides)
-        plan = _fuse(layer, trace, masked, reductions)
+        plan = None
+        if following is not None and after is not None:
+            plan = _with_update(layer, trace, masked, reductions, following, after)
+        plan = plan or _fuse(layer, trace, masked, reductions)
         plan.sides = sides
         return plan
     except FusionError as error:
         return Plan(str(error))
 
 
-def _fuse(layer: Any, trace: Trace, masked: bool, reductions: Sequence[Reduction]) -> Plan:
+def _with_update(
+    layer: Any,
+    trace: Trace,
+    masked: bool,
+    reductions: Sequence[Reduction],
+    following: Sequence[_Argument],
+    values: dict[str, Any],
+) -> Plan | None:
+    """One kernel for the message, its aggregation and the update; None if that is not possible."""
+    message = trace.message
+    assert message is not None
+    if len(reductions) != 1 or reductions[0].name not in LINEAR:
+        return None
+    first = layer._parameters_of["update"][0].name
+    stands_in = torch.empty(1, *message.features, dtype=message.dtype, device="meta")
+    sides = {a.name: a.side for a in following if a.side is not None} | {first: "i"}
+    try:
+        update = trace_step(layer, "update", {**values, first: stands_in}, sides)
+        plan = _fuse(layer, trace, masked, reductions, update)
+    except FusionError:
+        return None
+    assert plan.stages is not None
+    return plan if plan.updates and not plan.stages.edge_bytes else None
+
+
+def _fuse(
+    layer: Any,
+    trace: Trace,
+    masked: bool,
+    reductions: Sequence[Reduction],
+    update: Trace | None = None,
+) -> Plan:
     message = trace.message
     assert message is not None
     shape, node_dim = message.features, layer.node_dim
@@ -350,6 +437,14 @@ def _fuse(layer: Any, trace: Trace, masked: bool, reductions: Sequence[Reduction
     else:
         cut = joined(message) if message.side is None and len(shape) == 1 else None
         parts = cut or [message]
+    if update is not None:
+        if moved is not None or len(parts) > 1:
+            raise FusionError("the update follows something else")
+        kernel = _kernel(stages, message, None, False, masked, reductions, update)
+        stages.note("the update in the kernel")
+        assert update.message is not None
+        shape = update.message.features
+        return Plan(None, trace, stages, [kernel], shape, updates=True, update=update)
     kernels = []
     for part in parts:
         extra = moved.coefficient if moved is not None and weighed and not kernels else None
@@ -365,6 +460,7 @@ def _kernel(
     weighed: bool,
     masked: bool,
     reductions: Sequence[Reduction],
+    update: Trace | None = None,
 ) -> Kernel:
     """The aggregations of a part of the message, and of its coefficient where that is asked for."""
     lowered = stages.lower(part, *([] if coefficient is None else [coefficient]))
@@ -393,7 +489,12 @@ def _kernel(
         aggregations.append(Aggregation("sum", p("mul", message, alpha)))
     if weighed:
         aggregations += [Aggregation(r.name, rest[0]) for r in reductions]
-    return lowered.kernel(aggregations, softmax)
+    after = None
+    if update is not None:
+        if lowered.softmax:
+            raise FusionError("the update follows a softmax")
+        after = lowered.after(update, next(iter(update.arguments.values())))
+    return lowered.kernel(aggregations, softmax, after)
 
 
 def _temperature(position: int) -> Callable[[Run], Tensor]:

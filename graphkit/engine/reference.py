@@ -144,7 +144,7 @@ def evaluate(
             values[n] = torch.tensor(number, dtype=leaves[0].dtype, device=leaves[0].device)
         elif op == "keep":
             rate, seed = (scalars[program.nodes[a].data] for a in args)  # type: ignore[index]
-            wide, stream = data  # type: ignore[misc]
+            wide, stream, _ = data  # type: ignore[misc]
             width = channels if wide else 1
             mask = keep(rate, seed, stream, edges, heads * width, leaves[0])
             values[n] = mask.view(-1, heads, width)

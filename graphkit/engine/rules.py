@@ -16,7 +16,7 @@ from torch import Tensor
 from graphkit.engine.expression import COMPARISONS, FusionError
 from graphkit.engine.fused import computed_alike
 from graphkit.engine.lower import Call, Run
-from graphkit.engine.traced import COMPARING, ELEMENTWISE, RULES, plain
+from graphkit.engine.traced import COMPARING, ELEMENTWISE, RULES, RULES_AFTER, plain
 
 
 def _rule(*functions: Any):
@@ -259,6 +259,27 @@ def _channel_reduction(call: Call) -> int:
     return p("mul", out, call.lowered.number(1.0 / channels)) if call.name == "mean" else out
 
 
+def _batch_norm(call: Call) -> int:
+    """In evaluation: a scale and a shift of every feature."""
+    x, p = call.node(call.args[0]), call.p
+    if call.argument(5, "training", False):
+        raise FusionError("normalises over all rows (batch norm in training)")
+    mean, var, weight, bias = (
+        call.argument(k, name)
+        for k, name in enumerate(("running_mean", "running_var", "weight", "bias"), 1)
+    )
+    if mean is None or var is None:
+        raise FusionError("a batch norm without statistics")
+    eps = call.lowered.number(float(call.argument(7, "eps", 1e-5)))
+    x = p("sub", x, call.node(mean))
+    x = p("div", x, p("sqrt", p("add", call.node(var), eps)))
+    x = x if weight is None else p("mul", x, call.node(weight))
+    return x if bias is None else p("add", x, call.node(bias))
+
+
+RULES_AFTER[F.batch_norm] = _batch_norm
+
+
 @_rule(F.dropout)
 def _dropout(call: Call) -> int:
     x, rate, p = call.args[0], call.argument(1, "p", 0.5), call.p
@@ -274,5 +295,6 @@ def _dropout(call: Call) -> int:
         return run.memo[key]
 
     number = call.lowered.number
-    keep = p.keep(number(lambda _: float(rate)), number(seed), p.wide[inner], call.number)
+    of_row = call.out.trace.of_rows
+    keep = p.keep(number(lambda _: float(rate)), number(seed), p.wide[inner], call.number, of_row)
     return p("mul", inner, keep)

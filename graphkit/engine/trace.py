@@ -9,6 +9,7 @@ the message that did it, and the layer takes the plain path.
 from __future__ import annotations
 
 import inspect
+import itertools
 import sys
 import traceback
 import types
@@ -38,7 +39,7 @@ CHANGES = "changes self"  # how the reason begins where a message writes to its 
 
 
 def trace_step(layer: Any, step: str, values: dict[str, Any], sides: dict[str, str]) -> Trace:
-    """Trace ``layer.message`` or ``layer.edge_update``.
+    """Trace ``layer.message``, ``layer.edge_update`` or ``layer.update``.
 
     Args:
         step: which of them.
@@ -52,7 +53,9 @@ def trace_step(layer: Any, step: str, values: dict[str, Any], sides: dict[str, s
     floats = [v for k, v in values.items() if k in sides and v.is_floating_point()]
     if not floats:
         raise FusionError("has no floating-point argument")
-    trace = Trace(layer, floats[0].dtype)
+    trace = Trace(layer, floats[0].dtype, step == "update")
+    if trace.of_rows:
+        trace.count = itertools.count(2**16)  # its dropouts are none of the message's
     arguments = {}
     for name in (p.name for p in layer._parameters_of[step]):
         arguments[name] = _argument(trace, name, values, sides)
@@ -67,6 +70,7 @@ def trace_step(layer: Any, step: str, values: dict[str, Any], sides: dict[str, s
     if not isinstance(out, Traced) or out.side == CONSTANT:
         raise FusionError(f"the {step} is not computed from the edges' values")
     trace.message = out
+    trace.arguments = arguments
     return trace
 
 

@@ -43,13 +43,17 @@ class Trace:
     Attributes:
         layer: what is traced.
         dtype: of the arguments.
+        of_rows: whether it is an update, of the rows, and not of the edges.
         message: the result.
+        arguments: what it was computed from, by name.
         guards: what was read from the layer, as (owner, name, value).
     """
 
     layer: Any
     dtype: torch.dtype
+    of_rows: bool = False
     message: Traced | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
     guards: list[tuple[Any, str, Any]] = field(default_factory=list)
     count: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -195,6 +199,8 @@ RULES: dict[Any, Callable[..., int]] = {}
 # Those of them that work entry by entry, and give the dtype they are given; or what is true.
 ELEMENTWISE: set[Any] = set()
 COMPARING: set[Any] = set()
+# Those that follow an aggregation in its kernel, and are computed before it elsewhere.
+RULES_AFTER: dict[Any, Callable[..., int]] = {}
 # Functions that plain torch computes before a kernel, given a check that every row of the result
 # depends on the same row of the arguments alone: filled by :mod:`graphkit.engine.rowwise`.
 ROWWISE: dict[Any, Callable[[Apply], bool]] = {}
@@ -241,7 +247,7 @@ def call(trace: Trace, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         if func is F.dropout:
             if not apply.argument(2, "training", True) or apply.argument(1, "p", 0.5) == 0.0:
                 return args[0]
-            sides = {None}  # every edge draws for itself
+            sides = sides if trace.of_rows else {None}  # every edge draws for itself
     side = CONSTANT if not sides else sides.pop() if len(sides) == 1 else None
     if side != CONSTANT and func in ROWWISE and not ROWWISE[func](apply):
         raise FusionError(f"calls {apply.name} across edges")

@@ -60,6 +60,7 @@ class MessagePassing(nn.Module):
 
     _parameters_of: dict[str, tuple[inspect.Parameter, ...]]
     _asked_of: dict[tuple[str, ...], _Asked]
+    _updates: bool  # whether it has an update of its own
 
     def __init__(
         self,
@@ -147,13 +148,19 @@ class MessagePassing(nn.Module):
             ValueError: a node tensor or the messages do not fit the graph.
         """
         edges = self._edges(edge_index, size, kwargs, _PROPAGATE)
-        narrow = edges.widen() if torch.compiler.is_compiling() else None
-        path = compiled if torch.compiler.is_compiling() else plan
-        out = path.propagate(self, edges.graph, edges.values, edges.mask, self._reductions())
+        narrow, updated = None, False
+        what = self, edges.graph, edges.values, edges.mask, self._reductions()
+        if torch.compiler.is_compiling():
+            narrow = edges.widen()
+            out = compiled.propagate(*what)
+        else:
+            out, updated = plan.propagate_and_update(*what)
         if out is None:
             out = self._gather_and_reduce(edges)
         if narrow is not None and isinstance(out, Tensor):
             out = out.to(narrow)
+        if updated:
+            return out
         return self.update(out, **edges.arguments("update", skip=1))
 
     def edge_updater(self, edge_index: Any, size: Any = None, **kwargs: Any) -> Any:
@@ -455,6 +462,7 @@ def _read_signatures(cls: type[MessagePassing]) -> None:
         )
         for step in (*_PROPAGATE, *_EDGE_UPDATER)
     }
+    cls._updates = cls.update is not MessagePassing.update
     cls._asked_of = {}
     for steps in (_PROPAGATE, _EDGE_UPDATER):
         names = dict.fromkeys(p.name for step in steps for p in cls._parameters_of[step])

@@ -420,7 +420,8 @@ class Emitter:
             needs = Program(nodes=list(self.nodes)).reachable(roots)
             nodes = [self.nodes[n] for n in needs]
             by_edge = any(
-                node.op == "keep" or (node.op == "leaf" and node.data[1].side == "e")
+                (node.op == "keep" and not node.data[2])
+                or (node.op == "leaf" and node.data[1].side == "e")
                 for node in nodes
             )
             self.edge = (
@@ -554,7 +555,7 @@ class Emitter:
         return lanes.splat(self.lanes(1).load(address, None, stored))
 
     def keep(self, n: int, place: _Place) -> ir.Value:
-        (rate, seed), (_, stream) = self.nodes[n].args, self.nodes[n].data
+        (rate, seed), (_, stream, of_row) = self.nodes[n].args, self.nodes[n].data
         rate, seed = (
             self.b.bitcast(self.argument(len(HEADER) + self.nodes[a].data), ir.DoubleType())
             for a in (rate, seed)
@@ -562,7 +563,7 @@ class Emitter:
         first = self.b.trunc(self.feature(place), ir.IntType(32))
         lanes = place.lanes
         features = self.b.add(lanes.splat(first), lanes.iota(32))
-        return lanes.keep(rate, seed, stream, self.edge, features)
+        return lanes.keep(rate, seed, stream, self.row if of_row else self.edge, features)
 
     # -------------------------------------------------------------- where values are kept
 

@@ -268,7 +268,8 @@ class _Writer:
             return "turn"
         if op == "keep":
             feature = "feature" if self.wide[n] else "head"
-            return f"functions.keep(start{n}, limit{n}, scale{n}, number, {feature}, ACC)"
+            at = "row" if data[2] else "number"  # type: ignore[index]
+            return f"functions.keep(start{n}, limit{n}, scale{n}, {at}, {feature}, ACC)"
         values = [f"v{a}" for a in args]
         if op == "channel_sum":
             return f"tl.sum(tl.where(of_channels, {values[0]}, 0.0), 2, keep_dims=True)"
