@@ -48,7 +48,8 @@ def check_range(edge_index: Tensor, num_src: int, num_dst: int, given: str) -> N
     """Raise unless every edge joins nodes that exist; `given` says in words how many do."""
     if edge_index.numel() == 0 or edge_index.is_meta:
         return
-    low, high = torch.stack(torch.aminmax(edge_index, dim=1)).tolist()
+    # Not aminmax: along a dimension it wakes all threads, be there ever so few edges.
+    low, high = torch.stack([edge_index.amin(1), edge_index.amax(1)]).tolist()
     for row, size in enumerate((num_src, num_dst)):
         if low[row] < 0:
             raise ValueError(
