@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import importlib
 import threading
 import warnings
 from collections.abc import Callable
@@ -159,6 +160,7 @@ def compiled(function: Callable[..., Any], signature: tuple) -> Kernel:
 
 
 def _compiled(dispatcher: Any, signature: tuple) -> Kernel:
+    _leave_blas_for_later()
     dispatcher.compile(signature)
     if signature not in dispatcher.overloads:
         # Two processes took one file for two programs at the same time: this is the other's code.
@@ -173,6 +175,25 @@ def _forget(dispatcher: Any, signature: tuple) -> None:
     entries = cache._cache_file._load_index()
     entries.pop(cache._index_key(signature, dispatcher.targetctx.codegen()), None)
     cache._cache_file._save_index(entries)
+
+
+@functools.cache
+def _leave_blas_for_later() -> None:
+    """Import what of Numba would import scipy.linalg only to find that it is there.
+
+    scipy is a requirement of this package, and the import takes longer than to load a kernel. What
+    multiplies matrices in Numba looks for it again.
+    """
+    from numba.np import linalg
+
+    ensure = getattr(linalg, "ensure_blas", None)
+    if ensure is None:
+        return
+    linalg.ensure_blas = lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = ensure
 
 
 @functools.cache
