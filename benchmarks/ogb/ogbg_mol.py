@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+import torch
 from leaderboard import add_options, run_seeds, set_up
 from rich.progress import Progress
 from torch import nn
@@ -29,9 +30,13 @@ MODELS = ("gcn", "gin", "pna", "gatedgcn", "gps", "mlp")
 SETS = ("molhiv", "molpcba", "molesol", "molfreesolv", "mollipo", "molbace", "molbbbp")
 
 
-def trained(experiment: Experiment, seed: int) -> tuple[float, float, nn.Module]:
+def trained(experiment: Experiment, seed: int, short: bool) -> tuple[float, float, nn.Module]:
     epochs = experiment.settings["epochs"]
-    with Progress(transient=True) as progress:
+    # The cache of autocast would hold the weights of the first step for as long as this lasts.
+    autocast = torch.autocast(
+        experiment.device.type, torch.bfloat16, enabled=short, cache_enabled=False
+    )
+    with autocast, Progress(transient=True) as progress:
         bar = progress.add_task(f"{experiment.recipe.name}, seed {seed}", total=epochs)
 
         def tell(epoch: Any) -> None:
@@ -51,6 +56,12 @@ def main() -> None:
     parser.add_argument("--virtual-node", action="store_true")
     for name, kind in (("epochs", int), ("hidden", int), ("batch-size", int), ("lr", float)):
         parser.add_argument(f"--{name}", type=kind, help="if not the recipe's")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of matrix products, by autocast",
+    )
     add_options(parser)
     options = parser.parse_args()
     set_up(options)
@@ -69,7 +80,14 @@ def main() -> None:
         for n in ("epochs", "hidden", "layers", "batch_size", "lr", "virtual_node")
         if n in experiment.settings
     }
-    run_seeds(name, options.model, said, lambda seed: trained(experiment, seed), options, unit=unit)
+    short = options.precision == "bfloat16"
+    if short:
+        said["precision"] = options.precision
+
+    def run(seed: int) -> tuple[float, float, nn.Module]:
+        return trained(experiment, seed, short)
+
+    run_seeds(name, options.model, said, run, options, unit=unit)
 
 
 if __name__ == "__main__":
