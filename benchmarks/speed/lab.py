@@ -349,8 +349,9 @@ class Table:
         return any(self._key(row) == wanted for row in self.rows)
 
     def put(self, row: dict[str, Any]) -> None:
-        kept = [other for other in self.rows if self._key(other) != self._key(row)]
-        self.rows = [*kept, row]
+        keys = [self._key(other) for other in self.rows]
+        place = keys.index(self._key(row)) if self._key(row) in keys else len(keys)
+        self.rows[place : place + 1] = [row]
         if self.path is None:
             return
         columns = list(dict.fromkeys(name for row in reversed(self.rows) for name in row))

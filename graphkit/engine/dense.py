@@ -234,7 +234,8 @@ class _Reusing(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        return _OURS.get(func, func)(*args, **(kwargs or {}))
+        ours = _OURS.get(func)
+        return (func if ours is None else ours)(*args, **(kwargs or {}))
 
 
 _OURS: dict[Any, Callable[..., Tensor]] = {
