@@ -346,6 +346,28 @@ def test_size_taken_from_the_first_input(make: Any):
 # ---------------------------------------------------------------------- layers one by one
 
 
+@pytest.mark.parametrize("loops", [True, False])
+@pytest.mark.parametrize("flow", ["source_to_target", "target_to_source"])
+@pytest.mark.parametrize("out_channels", [4, 9])
+def test_gcn_without_weights_is_that_with_ones(loops: bool, flow: str, out_channels: int) -> None:
+    """To the bit, though no coefficient of an edge is kept."""
+    layer = GCNConv(F_IN, out_channels, add_self_loops=loops, flow=flow)
+    edges = torch.tensor([[0, 1, 2, 2, 3, 5, 0], [1, 2, 0, 2, 3, 0, 1]])
+    found = []
+    for weight in (None, torch.ones(7)):
+        x = torch.linspace(-1, 1, N * F_IN).view(N, F_IN).requires_grad_()
+        out = layer(x, Graph(edges, N), weight)
+        found.append([out, *torch.autograd.grad((out**2).sum(), [x, *layer.parameters()])])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+def test_gin_of_whole_numbers():
+    edge_index, _ = edges_of("plain")
+    x = torch.arange(NODES * 3).view(NODES, 3)
+    layer = GINConv(lambda rows: rows, eps=0.5)
+    torch.testing.assert_close(layer(x, edge_index), layer(x.float(), edge_index))
+
+
 def test_coefficients_are_kept_with_the_graph():
     edge_index, _ = edges_of("plain")
     assert gcn_norm(edge_index)[1] is gcn_norm(edge_index)[1]

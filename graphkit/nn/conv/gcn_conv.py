@@ -64,14 +64,7 @@ def _normalized(
     flow: str,
     dtype: torch.dtype,
 ) -> tuple[Graph | SelfLoops, Tensor]:
-    if flow not in ("source_to_target", "target_to_source"):
-        raise ValueError(f"flow: expected 'source_to_target' or 'target_to_source', got {flow!r}")
-    if graph.num_src != graph.num_dst:
-        raise ValueError(
-            "edge_index: expected a graph with one set of nodes, "
-            f"got {graph.num_src} sources and {graph.num_dst} destinations"
-        )
-    end = 1 if flow == "source_to_target" else 0
+    end = _end(graph, flow)
     fill = 2.0 if improved else 1.0
     weight = graph.edge_weight if weight is None else weight
     if weight is not None and weight.shape != (graph.num_edges,):
@@ -100,13 +93,45 @@ def _normalized(
     return graph.self_loops if add_self_loops else graph, found
 
 
+def _end(graph: Graph, flow: str) -> int:
+    """The row of ``edge_index`` that messages flow into, in a graph with one set of nodes."""
+    if flow not in ("source_to_target", "target_to_source"):
+        raise ValueError(f"flow: expected 'source_to_target' or 'target_to_source', got {flow!r}")
+    if graph.num_src != graph.num_dst:
+        raise ValueError(
+            "edge_index: expected a graph with one set of nodes, "
+            f"got {graph.num_src} sources and {graph.num_dst} destinations"
+        )
+    return 1 if flow == "source_to_target" else 0
+
+
+def _factors(
+    graph: Graph, add_self_loops: bool, flow: str, dtype: torch.dtype
+) -> tuple[Graph | SelfLoops, Tensor]:
+    """Where all weights are 1, an edge's coefficient is the product of two of these ``[N, 1]``,
+    which lie nearer than as many coefficients as edges. They are kept with the graph."""
+    end = _end(graph, flow)
+
+    def build() -> Tensor:
+        edges = graph.self_loops.graph if add_self_loops else graph
+        ones = torch.ones(edges.num_edges, dtype=dtype, device=graph.device)
+        return _inverse_root_degree(edges, ones, end).view(-1, 1)
+
+    found = graph.cached(("gcn_factors", add_self_loops, end, dtype), build)
+    return graph.self_loops if add_self_loops else graph, found
+
+
 def _symmetric(graph: Graph, weight: Tensor, end: int) -> Tensor:
     """Every weight over the root of the degrees at both ends; degrees are counted at `end`."""
-    degree = reduce_edges(graph if end == 1 else graph.reverse(), weight, "sum")
-    alone = degree == 0  # its root has no derivative, so it is set aside first
-    scale = degree.masked_fill(alone, 1.0).pow(-0.5).masked_fill(alone, 0.0)
+    scale = _inverse_root_degree(graph, weight, end)
     source, destination = graph._connectivity.places
     return scale[source] * weight * scale[destination]
+
+
+def _inverse_root_degree(graph: Graph, weight: Tensor, end: int) -> Tensor:
+    degree = reduce_edges(graph if end == 1 else graph.reverse(), weight, "sum")
+    alone = degree == 0  # its root has no derivative, so it is set aside first
+    return degree.masked_fill(alone, 1.0).pow(-0.5).masked_fill(alone, 0.0)
 
 
 @torch.library.custom_op(
@@ -207,18 +232,41 @@ class GCNConv(MessagePassing):
         if isinstance(x, (tuple, list)):
             raise ValueError("x: expected one set of nodes, got a pair; try SAGEConv or GraphConv")
         graph = self.graph_of(edge_index, None, x)
-        if self.normalize:
+        factor = None
+        if self.normalize and self._is_plain(graph, edge_weight):
+            graph, factor = _factors(graph, self.add_self_loops, self.flow, x.dtype)
+        elif self.normalize:
             graph, edge_weight = self._coefficients(graph, edge_weight, x.dtype)
+        given = {"edge_weight": edge_weight, "factor": factor}
         mapped_first = narrows(x, self.out_channels) or is_lazy(self.lin.weight)
         if mapped_first or not commutes(self, GCNConv):
-            out = self.propagate(graph, x=self.lin(x), edge_weight=edge_weight)
+            out = self.propagate(graph, x=self.lin(x), **given)
         else:
-            out = self.propagate(graph, x=x, edge_weight=edge_weight)
+            out = self.propagate(graph, x=x, **given)
             return dense.linear(out, self.lin.weight, self.bias)
         return out if self.bias is None else dense.add(out, self.bias)
 
-    def message(self, x_j: Tensor, edge_weight: Tensor | None) -> Tensor:
+    def message(
+        self,
+        x_j: Tensor,
+        edge_weight: Tensor | None,
+        factor_i: Tensor | None = None,
+        factor_j: Tensor | None = None,
+    ) -> Tensor:
+        if factor_i is not None and factor_j is not None:
+            return factor_j * factor_i * x_j
         return x_j if edge_weight is None else edge_weight.view(-1, 1) * x_j
+
+    def _is_plain(self, graph: Graph, edge_weight: Tensor | None) -> bool:
+        """Whether the coefficients follow from the degrees, and nobody else asks for them."""
+        return (
+            edge_weight is None
+            and graph.edge_weight is None
+            and not self.improved
+            and not self.cached
+            and type(self).message is GCNConv.message
+            and not torch.compiler.is_compiling()
+        )
 
     def _coefficients(
         self, graph: Graph, edge_weight: Tensor | None, dtype: torch.dtype

@@ -74,7 +74,8 @@ class GINConv(MessagePassing):
         r""":math:`out + (1 + \epsilon) x_i`, in the place of `out` where no gradient needs it."""
         fixed = not (torch.compiler.is_compiling() or self.eps.requires_grad)
         kept_nowhere = self.aggr in ("add", "sum", "mean")
-        if fixed and kept_nowhere and out.device.type == "cpu" and root.dtype == out.dtype:
+        same = root.dtype == out.dtype and root.is_floating_point()
+        if fixed and kept_nowhere and same and out.device.type == "cpu":
             return out.add_(root, alpha=1 + float(self.eps))
         return torch.addcmul(out, root, 1 + self.eps)
 
