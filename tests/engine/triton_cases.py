@@ -29,6 +29,8 @@ from graphkit.graph import Graph
 from tests.engine.test_expressions import ALL, Attention, Formula
 from tests.engine.test_random_graphs import FLOAT32, Gate, features, random_edges
 from tests.engine.test_random_programs import RandomProgram
+from tests.engine.test_update import UPDATES
+from tests.engine.test_update import Layer as Updated
 
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
 FLOAT64 = {"rtol": 1e-10, "atol": 1e-11}
@@ -108,6 +110,28 @@ def test_operations(name, formulas, positive, dtype, graph, launches, monkeypatc
     monkeypatch.setenv("GRAPHKIT_ENGINE", "reference")
     expected = results(lambda *x: layer(*x, graph), double(inputs))
     assert_same(found, expected, **TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("aggr", ["sum", "mean", "max"])
+@pytest.mark.parametrize("name", UPDATES)
+def test_updates(name, aggr, graph, monkeypatch) -> None:
+    layer = Updated(UPDATES[name], aggr).to(DEVICE)
+    leaves = [draw(4, 6), layer.bias, layer.eps]
+    found = results(lambda x, *_: layer(x, graph), leaves)
+    assert "the update in the kernel" in plan.explain(layer)
+    monkeypatch.setenv("GRAPHKIT_ENGINE", "reference")
+    assert_same(found, results(lambda x, *_: layer(x, graph), leaves), **FLOAT64)
+
+
+def test_dropout_in_an_update(graph) -> None:
+    layer = Updated(lambda layer, out, x: F.dropout(out + 5, 0.5), "sum").to(DEVICE)
+    out, slope = results(lambda x: layer(x, graph), [draw(4, 6)])
+    assert "the update in the kernel" in plan.explain(layer)
+    assert 0 < (out == 0).sum() < out.numel()
+    assert torch.equal(out[3][out[3] != 0], torch.full_like(out[3][out[3] != 0], 10.0))
+    kept = (out != 0).double().index_select(0, graph.edge_index[1])
+    reaches = torch.zeros_like(out).index_add(0, graph.edge_index[0], kept)
+    assert torch.equal(slope != 0, reaches != 0)
 
 
 FUNCTIONS = [torch.exp, torch.expm1, torch.tanh, torch.sigmoid, F.softplus, torch.log, torch.erf]

@@ -25,6 +25,8 @@ from graphkit.engine.gpu.source import FORMS
 from graphkit.engine.ops import segment_softmax
 from graphkit.graph import Graph
 from tests.engine.test_expressions import ALL, Attention, Formula
+from tests.engine.test_update import UPDATES
+from tests.engine.test_update import Layer as Updated
 
 TARGET = GPUTarget("cuda", int(os.environ.get("CAPABILITY", "80")), 32)
 TYPES = {
@@ -95,6 +97,8 @@ def main() -> None:
             torch.rand(60, 1, dtype=dtype),
         )
         step(Attention(3, 70, 0.5).to(dtype), *torch.rand(2, 20, 210, dtype=dtype))
+        for update in (*UPDATES.values(), lambda layer, out, x: F.dropout(out + x).relu()):
+            step(Updated(update, "mean").to(dtype), torch.rand(20, 6, dtype=dtype))
         segment_softmax(torch.rand(60, 5, dtype=dtype), graph.edge_index[1], num_nodes=20)
     x = torch.rand(20, 16)
     for layer in (
