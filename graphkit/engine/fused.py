@@ -385,14 +385,14 @@ class Fused:
         out = plan.extra(self._like(p, result, "i"), "out", 0)
         adjoint = derive(p, {result: g}, {})
         if aggregated not in adjoint:
-            raise FusionError("the update does not hang on what was aggregated")
+            raise FusionError("has no derivative in what was aggregated")
         known = self._told_by_result(p, result, out)
         outputs: list[Output] = []
 
         def value(n: int) -> int:
             n = p.substitute(n, dict(known))
             if any(p.nodes[m].op == "channel_sum" for m in p.reachable([n])):
-                raise FusionError("a derivative of the update sums over features")
+                raise FusionError("its derivative sums over features")
             return n
 
         if adjoint[aggregated] != g:

@@ -194,7 +194,7 @@ class Lowered:
             seen.add(id(t))
             assert isinstance(t.origin, Apply)
             if t.origin.func not in RULES and t.origin.func not in RULES_AFTER:
-                raise FusionError(f"the update calls {t.origin.name}")
+                raise FusionError(f"calls {t.origin.name}{t.origin.where}")
             stack += t.origin.operands
         message = self.nodes[0]
         stands_in = p.node(Node("aggregated", (), (p.wide[message],)))
@@ -202,11 +202,11 @@ class Lowered:
         try:
             node = self.node(result)
         except _Before as found:
-            raise FusionError(f"the update calls {found.value.origin.name}") from None
+            raise FusionError(f"calls {found.value.origin.name}") from None
         if any(p.nodes[n].op in ("channel_sum", "softmax") for n in p.reachable([node])):
-            raise FusionError("the update sums over features")
+            raise FusionError("sums over features")
         if p.wide[node] != p.wide[message] or self.axes(result.features) != self.axes(self.shape):
-            raise FusionError(f"the update gives {result.features} of {self.shape}")
+            raise FusionError(f"makes features {result.features} of {self.shape}")
         leaf = p.leaf(Leaf("i", self.heads > 1, p.wide[message]))
         return After(leaf, p.substitute(node, {stands_in: leaf}))
 

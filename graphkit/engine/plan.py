@@ -379,10 +379,15 @@ def make(
     """A plan of a step, and of an update that follows it, where there is one."""
     try:
         trace = trace_step(layer, step, values, sides)
-        plan = None
+        plan, reason = None, ""
         if following is not None and after is not None:
-            plan = _with_update(layer, trace, masked, reductions, following, after)
+            try:
+                plan = _with_update(layer, trace, masked, reductions, following, after)
+            except FusionError as error:
+                reason = str(error)
         plan = plan or _fuse(layer, trace, masked, reductions)
+        if reason and plan.stages is not None:
+            plan.stages.note(f"the update after the kernel: {reason}")
         plan.sides = sides
         return plan
     except FusionError as error:
@@ -396,22 +401,25 @@ def _with_update(
     reductions: Sequence[Reduction],
     following: Sequence[_Argument],
     values: dict[str, Any],
-) -> Plan | None:
-    """One kernel for the message, its aggregation and the update; None if that is not possible."""
+) -> Plan:
+    """One kernel for the message, its aggregation and the update.
+
+    Raises:
+        FusionError: that is not possible.
+    """
     message = trace.message
     assert message is not None
     if len(reductions) != 1 or reductions[0].name not in LINEAR:
-        return None
+        raise FusionError(f"follows {', '.join(r.name for r in reductions)}")
     first = layer._parameters_of["update"][0].name
     stands_in = torch.empty(1, *message.features, dtype=message.dtype, device="meta")
     sides = {a.name: a.side for a in following if a.side is not None} | {first: "i"}
-    try:
-        update = trace_step(layer, "update", {**values, first: stands_in}, sides)
-        plan = _fuse(layer, trace, masked, reductions, update)
-    except FusionError:
-        return None
+    update = trace_step(layer, "update", {**values, first: stands_in}, sides)
+    plan = _fuse(layer, trace, masked, reductions, update)
     assert plan.stages is not None
-    return plan if plan.updates and not plan.stages.edge_bytes else None
+    if plan.stages.edge_bytes:
+        raise FusionError("values on the edges come before, which may be taken in parts")
+    return plan
 
 
 def _fuse(
@@ -439,7 +447,7 @@ def _fuse(
         parts = cut or [message]
     if update is not None:
         if moved is not None or len(parts) > 1:
-            raise FusionError("the update follows something else")
+            raise FusionError("the message ends with a linear map, or is joined")
         kernel = _kernel(stages, message, None, False, masked, reductions, update)
         stages.note("the update in the kernel")
         assert update.message is not None
@@ -492,7 +500,7 @@ def _kernel(
     after = None
     if update is not None:
         if lowered.softmax:
-            raise FusionError("the update follows a softmax")
+            raise FusionError("follows a softmax")
         after = lowered.after(update, next(iter(update.arguments.values())))
     return lowered.kernel(aggregations, softmax, after)
 

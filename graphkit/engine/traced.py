@@ -61,7 +61,8 @@ class Trace:
         """A submodule that the message calls must keep its settings."""
         for inner in module.modules():
             if isinstance(inner, _BatchNorm) and inner.training:
-                raise FusionError("normalises over all edges (batch norm in training)")
+                what = "rows" if self.of_rows else "edges"
+                raise FusionError(f"normalises over all {what} (batch norm in training)")
             for name, value in vars(inner).items():
                 if isinstance(value, PRIMITIVE) and not name.startswith("_"):
                     self.guards.append((inner, name, value))
