@@ -391,9 +391,15 @@ class Lowered:
 
 def _hangs_on(t: Traced, other: Traced) -> bool:
     """Whether a value is computed from another one."""
-    if t is other:
-        return True
-    return isinstance(t.origin, Apply) and any(_hangs_on(a, other) for a in t.origin.operands)
+    stack, seen = [t], set[int]()
+    while stack:
+        t = stack.pop()
+        if t is other:
+            return True
+        if id(t) not in seen and isinstance(t.origin, Apply):
+            stack += t.origin.operands
+        seen.add(id(t))
+    return False
 
 
 _WHERE = {"i": "on the destinations", "j": "on the sources", "e": "on the edges"}

@@ -62,7 +62,7 @@ class Plan:
         sides: where the tensors among the arguments lie.
         behind: the linear map that follows the aggregation, if one does.
         weighed: whether the first kernel also aggregates what the map's bias is multiplied by.
-        updates: whether the layer's update is part of the kernel.
+        update: the traced update of the layer, where it is part of the kernel.
     """
 
     reason: str | None
@@ -73,7 +73,6 @@ class Plan:
     sides: dict[str, str] = field(default_factory=dict)
     behind: Behind | None = None
     weighed: bool = False
-    updates: bool = False
     update: Trace | None = None
 
     def holds(self) -> bool:
@@ -151,7 +150,7 @@ def _serve(
         edge_mask = edge_mask.to(plan.trace.dtype)
     temperatures = tuple(r.temperature for r in reductions)
     run = Run(graph, {**values, **tensors}, plan.stages.kernels, edge_mask, temperatures)
-    return _run(plan, run, reductions), plan.updates
+    return _run(plan, run, reductions), plan.update is not None
 
 
 def row_ranges(layer: Any, graph: Graph, bytes_per_edge: int) -> list[tuple[int, int]]:
@@ -452,7 +451,7 @@ def _fuse(
         stages.note("the update in the kernel")
         assert update.message is not None
         shape = update.message.features
-        return Plan(None, trace, stages, [kernel], shape, updates=True, update=update)
+        return Plan(None, trace, stages, [kernel], shape, update=update)
     kernels = []
     for part in parts:
         extra = moved.coefficient if moved is not None and weighed and not kernels else None
