@@ -86,6 +86,7 @@ def write_tables() -> None:
         "reactions": "model f1_macro f1_macro_deviation all_right all_right_deviation seeds "
         "seconds",
         "gae_epochs": "system threads allocator seconds_median times_base peak_mb auc",
+        "molgan_steps": "system threads allocator seconds_median times_base peak_mb",
         "digits_vae": "model seed nll published draws epochs seconds",
         "image_gans": "task system metric value deviation runs steps seconds",
         "uses": "use system setting metric mean deviation runs seconds",

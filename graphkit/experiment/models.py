@@ -183,8 +183,24 @@ def _pna(i: int, o: int, _: bool, edge_dim: int | None, io: Interface, s: Settin
     )
 
 
-def _sage(i: int, o: int, *_: Any) -> nn.Module:
-    return SAGEConv(i, o)
+def _sage(i: int, o: int, *rest: Any) -> nn.Module:
+    aggregator = rest[-1].aggregator
+    if aggregator not in ("mean", "gcn"):
+        raise ValueError(f"aggregator: expected mean or gcn, got {aggregator!r}")
+    if aggregator == "mean":
+        return SAGEConv(i, o)
+    return _WithItself(SAGEConv(i, o, root_weight=False))
+
+
+class _WithItself(nn.Module):
+    """A layer to which every node is one of its own neighbours."""
+
+    def __init__(self, conv: nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        return self.conv(x, graph.self_loops.graph)
 
 
 def _graphconv(i: int, o: int, *_: Any) -> nn.Module:
