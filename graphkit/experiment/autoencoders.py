@@ -44,9 +44,10 @@ class AutoencoderExperiment(Experiment):
     """A graph autoencoder, trained on the links that are left, tested on those taken out.
 
     GAE and VGAE (Kipf & Welling 2016) reconstruct all entries of :math:`A + I` of the training
-    links. ARGA and ARVGA (Pan et al. 2018) have an adversary on the code besides: an epoch is
-    `reconstructions` steps without it, one of the discriminator's and one against it, as in the
-    authors' code. MaskGAE (Li et al. 2023) reconstructs links that were hidden from the encoder.
+    links, or, above `whole_up_to` nodes, those that are 1 and a sample of the others. ARGA and
+    ARVGA (Pan et al. 2018) have an adversary on the code besides: an epoch is `reconstructions`
+    steps without it, one of the discriminator's and one against it, as in the authors' code.
+    MaskGAE (Li et al. 2023) reconstructs links that were hidden from the encoder.
     The setting `encoder` is the name of any other model of `graphkit run`, and what no setting here
     says of it is as in its own recipe.
     """
@@ -99,7 +100,7 @@ class AutoencoderExperiment(Experiment):
             if self.recipe.layers["kind"] == "maskgae":
                 graph, hidden, unlinked = split.draw(s["supervised"], generator)
                 return x, graph, Links(hidden, unlinked)
-            return x, split.graph, draw_links(split, generator)
+            return x, split.graph, draw_links(split, generator, s["whole_up_to"])
 
         steps = _Steps(self._losses(model.autoencoder), draw)
         fitted = self.minimise(model, steps, lambda step: step[0](step[1]), phases.val, on_epoch)

@@ -7,11 +7,12 @@ They are :class:`~graphkit.generative.Autoencoder` like any other, so an adversa
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from graphkit.data.links import LinkSplit
 from graphkit.generative.autoencoder import Autoencoder, Gaussian, perceptron
@@ -27,19 +28,24 @@ class Links(NamedTuple):
     """``[2, P]``"""
     negative: Tensor
     """``[2, Q]``"""
+    whole: bool = False
+    """Whether all ordered pairs but the positive ones count as negative, where the decoder can add
+    them up (:class:`Products`); any other takes `negative`, a sample of them."""
 
 
-def draw_links(split: LinkSplit, generator: torch.Generator) -> Links:
+def draw_links(split: LinkSplit, generator: torch.Generator, whole_up_to: int = 5000) -> Links:
     r"""What a step of training reconstructs, as Kipf & Welling's code counts it.
 
     Their target is :math:`A + I` over all :math:`N^2` ordered pairs of nodes: a link of the
-    training part is positive in both directions, and so is every node with itself. Of the other
-    pairs as many are drawn, anew in every step, so that memory grows with the links and not with
-    :math:`N^2`. Held-out links may be among them, as in the authors' code.
+    training part is positive in both directions, and so is every node with itself. All other pairs
+    are negative, held-out links among them, as in the authors' code. In a large graph as many of
+    them as there are positive ones are drawn, anew in every step, so that a step's time grows with
+    the links and not with :math:`N^2`; memory grows with the links in either case.
 
     Args:
         split: of the links; of a directed graph they count in their own direction alone.
         generator: what the pairs without a link are drawn from.
+        whole_up_to: nodes of the largest graph that counts all pairs.
     """
     graph = split.graph
     itself = torch.arange(graph.num_nodes, device=graph.device).expand(2, -1)
@@ -48,7 +54,75 @@ def draw_links(split: LinkSplit, generator: torch.Generator) -> Links:
     if graph.is_undirected:  # (a, b) with a < b: which is the first is as likely as not
         turned = torch.rand(negative.size(1), generator=generator) < 0.5
         negative = torch.where(turned.to(graph.device), negative.flip(0), negative)
-    return Links(positive, negative)
+    return Links(positive, negative, graph.num_nodes <= whole_up_to)
+
+
+class Products:
+    r"""Logits :math:`a_i^\top b_j` of pairs of nodes: called with ``[2, P]`` pairs, gives ``[P]``.
+
+    Args:
+        first, second: a and b, ``[N, k]``.
+    """
+
+    def __init__(self, first: Tensor, second: Tensor) -> None:
+        self.first, self.second = first, second
+
+    def __call__(self, pairs: Tensor) -> Tensor:
+        return (_rows(self.first, pairs[0]) * _rows(self.second, pairs[1])).sum(dim=-1)
+
+    def sum_of_softplus(self) -> Tensor:
+        r""":math:`\sum_{ij} \log(1 + e^{a_i^\top b_j})` over all :math:`N^2` pairs, which are never
+        in memory together."""
+        itself = self.first is self.second
+        return _SumOfSoftplus.apply(self.first, None if itself else self.second)
+
+    @property
+    def count(self) -> int:
+        """:math:`N^2`"""
+        return len(self.first) * len(self.second)
+
+
+_AT_A_TIME = {"cpu": 2**18, "cuda": 2**25}
+"""Products that are in memory at once: on a CPU they stay in its cache."""
+
+
+class _SumOfSoftplus(torch.autograd.Function):
+    """A number has one gradient but for a factor: it is made while the products are at hand.
+
+    Without b it is of a with itself, and the products above the diagonal count twice.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor | None) -> Tensor:
+        others = a if b is None else b
+        of_a, of_b = torch.zeros_like(a), None if b is None else torch.zeros_like(b)
+        total = torch.zeros((), dtype=torch.double, device=a.device)
+        size = max(1, _AT_A_TIME[a.device.type] // max(len(others), 1))
+        for start in range(0, len(a), size):
+            end = min(start + size, len(a))
+            rows, columns = a[start:end], others if of_b is not None else a[start:]
+            products = rows @ columns.T
+            each = F.softplus(products)
+            slope = products.sigmoid_()
+            if of_b is not None:
+                total += each.sum(dtype=torch.double)
+                of_a[start:end] = slope @ columns
+                of_b += slope.T @ rows
+            else:
+                on_diagonal = end - start
+                total += 2 * each.sum(dtype=torch.double)
+                total -= each[:, :on_diagonal].sum(dtype=torch.double)
+                of_a[start:end] += 2 * (slope @ columns)
+                of_a[end:] += 2 * (slope[:, on_diagonal:].T @ rows)
+        ctx.save_for_backward(of_a, of_b)
+        return total.to(a.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None]:
+        (gradient,) = gradients
+        of_a, of_b = ctx.saved_tensors
+        return gradient * of_a, None if of_b is None else gradient * of_b
 
 
 class InnerProduct(nn.Module):
@@ -57,11 +131,12 @@ class InnerProduct(nn.Module):
     It is the same in both directions: of a directed graph it finds who is joined, not which way.
 
     Shapes:
-        codes ``[N, k]``; output: a function from pairs ``[2, P]`` to logits ``[P]``.
+        codes ``[N, k]``; output: a function from pairs ``[2, P]`` to logits ``[P]``, which can also
+        add up over all pairs.
     """
 
-    def forward(self, code: Tensor) -> Scores:
-        return lambda pairs: (_rows(code, pairs[0]) * _rows(code, pairs[1])).sum(dim=-1)
+    def forward(self, code: Tensor) -> Products:
+        return Products(code, code)
 
 
 class DistMult(nn.Module):
@@ -82,9 +157,8 @@ class DistMult(nn.Module):
         self.source = nn.Linear(channels, channels) if directed else nn.Identity()
         self.destination = nn.Linear(channels, channels) if directed else nn.Identity()
 
-    def forward(self, code: Tensor) -> Scores:
-        first, second = self.source(code) * self.weight, self.destination(code)
-        return lambda pairs: (_rows(first, pairs[0]) * _rows(second, pairs[1])).sum(dim=-1)
+    def forward(self, code: Tensor) -> Products:
+        return Products(self.source(code) * self.weight, self.destination(code))
 
 
 class MLPDecoder(nn.Module):
@@ -117,14 +191,15 @@ def link_error(scores: Scores, links: Links) -> Tensor:
     r"""Mean cross-entropy of the links plus that of the other pairs,
     :math:`-\tfrac1P \sum \log \sigma(s_{ij}) - \tfrac1Q \sum \log(1 - \sigma(s_{ij}))`.
 
-    Over all N² pairs it is twice the weighted cross-entropy of Kipf & Welling, if their weight of a
-    positive is the number of the others over that of the positives. Their code leaves the N pairs
-    of a node with itself out of that count. :func:`draw_links` draws the pairs of a step.
+    Over all N² pairs (``links.whole``) it is twice the weighted cross-entropy of Kipf & Welling, if
+    their weight of a positive is the number of the others over that of the positives. Their code
+    leaves the N pairs of a node with itself out of that count. No positive pair may be there twice
+    then. :func:`draw_links` draws the pairs of a step.
 
     Raises:
         ValueError: There are no pairs of a kind, or they are not ``[2, n]`` int64.
     """
-    for name, pairs in zip(Links._fields, links, strict=True):
+    for name, pairs in (("positive", links.positive), ("negative", links.negative)):
         if pairs.dim() != 2 or pairs.size(0) != 2 or pairs.dtype != torch.int64:
             raise ValueError(
                 f"{name}: expected pairs of shape [2, n], int64, got {list(pairs.shape)}, "
@@ -132,7 +207,13 @@ def link_error(scores: Scores, links: Links) -> Tensor:
             )
         if pairs.size(1) == 0:
             raise ValueError(f"{name}: expected at least one pair, got none")
-    return F.softplus(-scores(links.positive)).mean() + F.softplus(scores(links.negative)).mean()
+    linked = scores(links.positive)
+    if links.whole and isinstance(scores, Products):
+        others = scores.sum_of_softplus() - F.softplus(linked).sum()
+        of_others = others / (scores.count - len(linked))
+    else:
+        of_others = F.softplus(scores(links.negative)).mean()
+    return F.softplus(-linked).mean() + of_others
 
 
 def _probabilities(scores: Scores) -> Scores:

@@ -17,7 +17,17 @@ from graphkit import Graph
 from graphkit.data import load
 from graphkit.data.links import LinkSplit, split_links
 from graphkit.generative import Autoencoder, CodeAdversary, train_discriminator, train_generator
-from graphkit.generative.graph import DistMult, Links, MLPDecoder, draw_links, gae, link_error, vgae
+from graphkit.generative.graph import (
+    DistMult,
+    Links,
+    MLPDecoder,
+    Products,
+    draw_links,
+    gae,
+    link_error,
+    vgae,
+)
+from graphkit.generative.graph.gae import _AT_A_TIME
 from graphkit.nn import GCNConv, MessagePassing
 
 
@@ -171,11 +181,51 @@ def test_the_error_is_twice_the_weighted_one_of_the_whole_matrix() -> None:
     torch.testing.assert_close(found, 2 * (n / (2 * others)) * loss)
 
 
+@pytest.mark.parametrize("directed", [False, True])
+def test_all_pairs_count_without_being_listed(
+    directed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(_AT_A_TIME, "cpu", 700)  # seven rows at a time
+    graph, code = communities(), torch.randn(100, 3, dtype=torch.double, requires_grad=True)
+    split = split_links(graph, 0.05, 0.15, seed=0)
+    links = draw_links(split, torch.Generator().manual_seed(0))
+    assert links.whole
+    torch.manual_seed(0)
+    decoder = DistMult(3, directed=True).double() if directed else gae(nn.Identity()).decoder
+    wanted = dense(split.graph)
+    listed = Links(wanted.nonzero().t(), (wanted == 0).nonzero().t())
+
+    def error(pairs: Links) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        found = link_error(decoder(code), pairs)
+        return found, torch.autograd.grad(found, [code, *decoder.parameters()])
+
+    torch.testing.assert_close(error(links), error(listed), rtol=1e-10, atol=1e-12)
+
+
+def test_the_sum_over_all_pairs_has_the_gradient_of_its_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(_AT_A_TIME, "cpu", 12)  # two rows at a time
+    a, b = (torch.randn(5, 2, dtype=torch.double, requires_grad=True) for _ in range(2))
+    assert torch.autograd.gradcheck(lambda a: Products(a, a).sum_of_softplus(), a)
+    assert torch.autograd.gradcheck(lambda a, b: Products(a, b).sum_of_softplus(), (a, b))
+
+
+def test_pairs_are_drawn_in_a_large_graph_and_for_a_decoder_that_cannot_add_up() -> None:
+    split = split_links(communities(), 0.05, 0.15, seed=0)
+    large = draw_links(split, torch.Generator().manual_seed(0), whole_up_to=99)
+    small = draw_links(split, torch.Generator().manual_seed(0), whole_up_to=100)
+    assert (large.whole, small.whole) == (False, True)
+    assert torch.equal(large.negative, small.negative)
+    scores = MLPDecoder(4)(torch.randn(100, 4))
+    assert link_error(scores, large) == link_error(scores, small)
+
+
 def test_losses_are_those_of_pyg() -> None:
     pyg = pytest.importorskip("torch_geometric.nn")
     graph = communities()
     split = split_links(graph, 0.05, 0.15, seed=0)
-    pairs = draw_links(split, torch.Generator().manual_seed(0))
+    pairs = draw_links(split, torch.Generator().manual_seed(0), whole_up_to=0)
     torch.manual_seed(0)
     encoder = Encoder(4, 16).double()
     x = graph.x.double()
