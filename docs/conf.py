@@ -113,7 +113,7 @@ def write_experiments() -> None:
     found = summaries(read_all(folder / "configs"), records)
     _write("experiments", as_rows(found))
     autoencoders = [s for s in found if recipe_of(s.config.model).kind == "autoencoder"]
-    left_out = ("task", "protocol", "p", "source", "shortened")
+    left_out = ("task", "protocol", "p", "source", "shortened", "tuned")
     _write(
         "graph_autoencoders",
         [{k: v for k, v in row.items() if k not in left_out} for row in as_rows(autoencoders)],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -184,9 +184,17 @@ def as_rows(found: Iterable[Summary]) -> list[dict[str, str]]:
             "p": "" if s.p is None else f"{s.p:.2g}",
             "source": "" if s.published is None else s.published.source,
             "shortened": s.config.shortened,
+            "tuned": _budget(s.config.tuned),
         }
         for s in found
     ]
+
+
+def _budget(tuned: Mapping[str, Any]) -> str:
+    """What a search for settings took, see :func:`~graphkit.benchmark.tune`."""
+    if not {"trials", "seeds"} <= tuned.keys():
+        return ""
+    return f"on validation, {tuned['trials']} trials of {tuned['seeds']} seeds"
 
 
 def _spread(mean: float, deviation: float | None, unit: str) -> str:
@@ -229,7 +237,7 @@ def table(found: Sequence[Summary]) -> Table:
         seeds = f"{len(s.seeds)}/{s.config.seeds}" if short else str(len(s.seeds))
         cells = (row[key] for key in ("measured", "published", "verdict", "p"))
         out.add_row(
-            s.config.name,
+            s.config.name + (f" (tuned {row['tuned']})" if row["tuned"] else ""),
             s.metric,
             seeds,
             *cells,

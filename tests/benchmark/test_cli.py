@@ -131,7 +131,9 @@ def test_tune_writes_a_configuration(folder: Any, optuna: None, tmp_path: Path) 
     found = read(folder.configs / "paper_gcn_karate_tuned.yaml")
     assert found.settings["hidden"] in (4, 8)
     assert found.tuned["trials"] == 2
-    assert bench(folder, "*_tuned", "--seeds", "1").exit_code == 0
+    done = bench(folder, "*_tuned", "--seeds", "1")
+    assert done.exit_code == 0
+    assert "tuned on validation, 2 trials of" in " ".join(done.output.split())
     missing = invoke(app, ["tune", "nowhere.yaml"])
     assert missing.exit_code == 2
     assert "nowhere.yaml" in missing.stderr
