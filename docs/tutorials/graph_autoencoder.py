@@ -61,8 +61,9 @@ def test(model) -> str:
 # The encoder is any network of `graphkit.nn`, here two graph convolutions. The decoder says of a
 # pair of nodes with the codes z that they are joined with probability
 # :math:`\sigma(z_i^\top z_j)`, and training maximises the likelihood of the links that are left
-# and of as many pairs without a link, drawn anew in every step, so that no matrix of all pairs is
-# needed.
+# and of no link between all other pairs. These are added up a few rows at a time, so that no matrix
+# of them is in memory; in a graph of more than 5,000 nodes a sample does, drawn anew in every
+# step.
 
 
 def train(model, steps=150, lr=0.01):
