@@ -234,7 +234,7 @@ class Experiment:
         )
 
     def _optimizer(self, groups: list[dict], lr: float) -> torch.optim.Optimizer:
-        return torch.optim.Adam(groups, lr=lr)
+        return torch.optim.Adam(groups, lr=lr, fused=True)
 
     def build(self, seed: int) -> nn.Module:
         """A fresh model; its start values come from torch's generator."""
