@@ -3,11 +3,10 @@
     python benchmarks/speed/molgan_steps.py [--threads 1] [--csv FILE]
 
 Molecules of up to nine atoms, as in QM9, in batches of 32, a critic of two relational layers (64
-and 32 wide)
-with the gradient penalty, five of its steps for each of the generator's, Adam. The peer is as the
-usual programs have it: a product per kind of bond, and atoms and bonds apart. Rewards are left out,
-which rdkit computes for either. A turn is 50 steps of the critic and 10 of the generator, a row's
-time that of one generator's step with its five of the critic.
+and 32 wide) with the gradient penalty, five of its steps for each of the generator's, Adam. The
+peer is as the usual programs have it: a product per kind of bond, and atoms and bonds apart.
+Rewards are left out, which rdkit computes for either. A turn is 50 steps of the critic and 10 of
+the generator, a row's time that of one generator's step with its five of the critic.
 """
 
 from __future__ import annotations
