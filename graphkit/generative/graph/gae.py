@@ -96,8 +96,10 @@ class _SumOfSoftplus(torch.autograd.Function):
     def forward(ctx: Any, a: Tensor, b: Tensor | None) -> Tensor:
         others = a if b is None else b
         of_a, of_b = torch.zeros_like(a), None if b is None else torch.zeros_like(b)
-        total = torch.zeros((), dtype=torch.double, device=a.device)
-        size = max(1, _AT_A_TIME[a.device.type] // max(len(others), 1))
+        exact = torch.promote_types(a.dtype, torch.float32)
+        total = torch.zeros((), dtype=exact, device=a.device)
+        at_a_time = _AT_A_TIME.get(a.device.type, _AT_A_TIME["cuda"])
+        size = max(1, at_a_time // max(len(others), 1))
         for start in range(0, len(a), size):
             end = min(start + size, len(a))
             rows, columns = a[start:end], others if of_b is not None else a[start:]
@@ -105,13 +107,13 @@ class _SumOfSoftplus(torch.autograd.Function):
             each = F.softplus(products)
             slope = products.sigmoid_()
             if of_b is not None:
-                total += each.sum(dtype=torch.double)
+                total += each.sum(dtype=exact)
                 of_a[start:end] = slope @ columns
                 of_b += slope.T @ rows
             else:
                 on_diagonal = end - start
-                total += 2 * each.sum(dtype=torch.double)
-                total -= each[:, :on_diagonal].sum(dtype=torch.double)
+                total += 2 * each.sum(dtype=exact)
+                total -= each[:, :on_diagonal].sum(dtype=exact)
                 of_a[start:end] += 2 * (slope @ columns)
                 of_a[end:] += 2 * (slope[:, on_diagonal:].T @ rows)
         ctx.save_for_backward(of_a, of_b)
