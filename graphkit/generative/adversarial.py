@@ -83,12 +83,15 @@ class Game(nn.Module):
 
     def judged(self, judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
         """The discriminator's loss on real and generated samples, its penalty included."""
-        of_real, of_fake = judge(real), judge(fake)
-        self.said = of_real.detach(), of_fake.detach()
-        loss = self.objective.discriminator(of_real, of_fake, 1 - self.label_smoothing)
+        loss = self.judgement(judge(real), judge(fake))
         if self.penalty:
             loss = loss + self.penalty * gradient_penalty(judge, real, fake)
         return loss
+
+    def judgement(self, of_real: Tensor, of_fake: Tensor) -> Tensor:
+        """The discriminator's loss by what it said of real and of generated samples."""
+        self.said = of_real.detach(), of_fake.detach()
+        return self.objective.discriminator(of_real, of_fake, 1 - self.label_smoothing)
 
 
 class GAN(Game):

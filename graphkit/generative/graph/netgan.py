@@ -285,9 +285,10 @@ class NetGAN(Game):
 
     def discriminator_loss(self, batch: Batch) -> Tensor:
         critic = self.discriminator
-        real = critic.embed(batch[0])
-        fake = critic.embed(self.generator(self._noise(len(real))))
-        loss = self.judged(critic, real, fake)
+        walks = torch.cat([batch[0], self.generator(self._noise(len(batch[0])))])
+        embedded = critic.embed(walks)
+        real, fake = embedded.chunk(2)
+        loss = self.judgement(*critic(embedded).chunk(2))
         return loss + self.walk_penalty * one_hot_penalty(critic, real, fake)
 
     def generator_loss(self, batch: Batch) -> Tensor:
@@ -520,7 +521,7 @@ class _LSTM(nn.Module):
 
     def forward(self, read: Tensor, output: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         gates = torch.addmm(read, output, self.again)
-        let_in, keep, let_out = gates[:, : 3 * self.hidden].sigmoid().chunk(3, dim=1)
-        candidate = gates[:, 3 * self.hidden :].tanh()
-        memory = torch.addcmul(let_in * candidate, keep, memory)
+        opens, candidate = gates.split([3 * self.hidden, self.hidden], dim=1)
+        let_in, keep, let_out = opens.sigmoid().chunk(3, dim=1)
+        memory = torch.addcmul(let_in * candidate.tanh(), keep, memory)
         return let_out * memory.tanh(), memory
