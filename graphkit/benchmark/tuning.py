@@ -27,7 +27,8 @@ def tune(
     """Search for better settings, by a tree-structured Parzen estimator (Bergstra et al. 2011).
 
     Every trial trains with all seeds; what counts is the mean of their best validation scores. The
-    search is told nothing of the test set.
+    search is told nothing of the test set. Ctrl-C ends it after the trials that are finished, if
+    there are any.
 
     Args:
         config: What to tune; its `search` says within what: for every setting a list of choices,
@@ -55,6 +56,7 @@ def tune(
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
     best: dict[str, Any] = {}
     best_score = -math.inf
+    finished = 0
     for number in range(1, trials + 1):
         trial = study.ask()
         settings = {name: _suggest(trial, name, about) for name, about in space.items()}
@@ -62,6 +64,11 @@ def tune(
             score = validation(replace(config, settings=config.settings | settings), seeds, device)
         except FloatingPointError:  # such settings lead nowhere
             score = math.nan
+        except KeyboardInterrupt:
+            if not best:
+                raise
+            break
+        finished = number
         if math.isnan(score):
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
@@ -73,7 +80,7 @@ def tune(
         raise ValueError(f"search: expected settings that can be trained, got none in {trials}")
     took = {
         "validation": best_score,
-        "trials": trials,
+        "trials": finished,
         "seeds": seeds,
         "sampler": f"TPE, seed {seed}",
         "search": config.search,

@@ -32,7 +32,8 @@ def tune(
 ) -> None:
     """Search for settings by validation, and write the best as a configuration.
 
-    The test set has no part in it: `graphkit bench` tests what was found.
+    The test set has no part in it: `graphkit bench` tests what was found. Ctrl-C ends the search
+    with the best of the trials that are finished.
     """
     target = out or config.with_name(f"{config.stem}_tuned.yaml")
     check_folder(target.absolute().parent, "--out")
@@ -58,4 +59,6 @@ def tune(
             on_trial=told,
         )
         benchmark.write(replace(found, name=target.stem), target)
+    if found.tuned["trials"] < trials:
+        aside.print(f"  broken off: the best of {found.tuned['trials']} trials")
     aside.print(f"  {target}")

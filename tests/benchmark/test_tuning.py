@@ -42,6 +42,28 @@ def test_the_best_on_validation_is_kept(
         assert settings["layers"] in (2, 3)
 
 
+def test_a_search_that_is_broken_off_keeps_the_best_so_far(
+    folder: Any, optuna: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.3, 0.7, 0.5])
+    told: list[dict] = []
+
+    def score_of(config: Any, *rest: Any) -> float:
+        try:
+            return next(scores)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(tuning, "validation", score_of)
+    found = tune(
+        folder.config(search=SPACE), on_trial=lambda number, settings, _: told.append(settings)
+    )
+    assert found.settings == {"epochs": 3, **told[1]}
+    assert (found.tuned["validation"], found.tuned["trials"]) == (0.7, 3)
+    with pytest.raises(KeyboardInterrupt):  # there is nothing to keep
+        tune(folder.config(search=SPACE))
+
+
 def test_the_test_set_has_no_part_in_it(
     folder: Any, optuna: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
