@@ -260,6 +260,8 @@ def test_what_cannot_be_generated(tmp_path: Path) -> None:
     assert "expected one graph, got digits-pixels" in many
     wrong = refused("generate", "netgan", "--dataset", "karate", "--out", str(tmp_path / "x.smi"))
     assert "expected a file .graphml, .npz, .png for graphs" in wrong
+    wrong = refused("generate", "netgan", "--dataset", "karate", "--spread", "0.5")
+    assert "--spread: expected 1 of a generator of walks, got 0.5" in wrong
     wrong = refused("generate", "netgan", "--dataset", "karate", "--reward", "qed")
     assert "--reward: expected with molgan alone" in wrong
     wrong = refused("generate", "molgan", "--dataset", "karate", "--reward", "beauty")

@@ -43,6 +43,10 @@ def generate(
     label: Annotated[
         int | None, typer.Option(help="Of which class, if the generator has any.")
     ] = None,
+    spread: Annotated[
+        float,
+        typer.Option(help="Of the noise. Below 1, samples are more typical and differ less."),
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="One seed, one result.")] = 0,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Of training, if not the model's own.")
@@ -79,6 +83,8 @@ def generate(
         file = Path(model)
         if model in _graphs.MODELS and not file.exists():
             made = "graphs" if model == "netgan" else "molecules"
+            if made == "graphs":
+                _check_walks(spread)
             out = _checked(out, made)
             generator = _trained(model, dataset, epochs, reward, limit, list_refused, seed, console)
             save = out.with_name(f"{out.stem}-generator.safetensors") if save is None else save
@@ -91,8 +97,13 @@ def generate(
             from graphkit.generative import load_generator
 
             generator = load_generator(file)
-        out = _sampled(generator, count, label, seed, out, console)
+        out = _sampled(generator, count, label, spread, seed, out, console)
     console.print(f"  {out}", highlight=False, soft_wrap=True)
+
+
+def _check_walks(spread: float) -> None:
+    if spread != 1:  # where a walk goes is drawn at every step, too
+        raise ValueError(f"--spread: expected 1 of a generator of walks, got {spread}")
 
 
 def _checked(out: Path | None, made: str) -> Path:
@@ -143,6 +154,7 @@ def _sampled(
     generator: nn.Module,
     count: int,
     label: int | None,
+    spread: float,
     seed: int,
     out: Path | None,
     console: Console,
@@ -159,13 +171,14 @@ def _sampled(
     decoder = generator.decoder if variational else generator
     torch.manual_seed(seed)
     if isinstance(generator, WalkGenerator):
+        _check_walks(spread)
         out = _checked(out, "graphs")
         graphs = [generated_graph(generator) for _ in range(count)]
         _graphs.write_graphs(out, graphs, console)
         return out
     made = "molecules" if isinstance(decoder, MoleculeDecoder) else "pictures"
     out = _checked(out, made)
-    samples = sample(generator, count, label)
+    samples = sample(generator, count, label, spread=spread)
     if isinstance(decoder, MoleculeDecoder):
         _graphs.write_molecules(out, samples, decoder.molecules, variational, console)
         return out

@@ -63,6 +63,7 @@ def sample(
     *,
     noise: int | None = None,
     classes: int | None = None,
+    spread: float = 1.0,
 ) -> Tensor:
     """Samples ``[count, ...]`` of a trained generator, in evaluation mode; torch's generator draws
     the noise.
@@ -73,15 +74,20 @@ def sample(
         count: how many.
         labels: as for :func:`draw`.
         noise, classes: what the generator takes, where it has no attributes that say so.
+        spread: standard deviation of the noise, 1 in training. With less, samples are more typical
+            and differ less (Kingma & Dhariwal 2018, section 6, where it is the temperature).
     """
     if count < 1:
         raise ValueError(f"count: expected at least 1, got {count}")
+    if not 0 < spread < float("inf"):
+        raise ValueError(f"spread: expected a positive number, got {spread}")
     noise = getattr(generator, "noise", None) if noise is None else noise
     classes = getattr(generator, "classes", None) if classes is None else classes
     if noise is None:
         raise ValueError(f"noise: expected its size, as {type(generator).__name__} has none")
     make = generator.decode if isinstance(generator, Autoencoder) else generator
-    given = draw(count, noise, classes, labels, like=next(generator.parameters()))
+    z, *labelled = draw(count, noise, classes, labels, like=next(generator.parameters()))
+    given = z * spread, *labelled
     training = generator.training
     generator.eval()
     try:

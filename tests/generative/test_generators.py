@@ -76,6 +76,22 @@ def test_a_game_and_its_average_are_sampled() -> None:
     assert torch.equal(sample(average.generator, 6, noise=2), made)
 
 
+def test_less_spread_is_less_noise() -> None:
+    class Noise(nn.Linear):
+        noise = 4
+
+    itself = Noise(4, 4, bias=False)
+    with torch.no_grad():
+        itself.weight.copy_(torch.eye(4))
+    torch.manual_seed(0)
+    wide = sample(itself, 50)
+    torch.manual_seed(0)
+    torch.testing.assert_close(sample(itself, 50, spread=0.5), wide / 2)
+    for spread in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="spread: expected a positive number"):
+            sample(itself, 50, spread=spread)
+
+
 def test_labels_are_checked() -> None:
     generator = DCGANGenerator(size=28, noise=4, width=2, classes=3)
     for labels in (3, torch.tensor([0, -1]), torch.tensor([0.0, 1.0])):
