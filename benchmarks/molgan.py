@@ -14,11 +14,11 @@ are left out.
 
 A game is `--steps` steps of the critic and the reward's network, a fifth as many of the generator,
 after some of theirs alone where it has a start. The paper stops when fewer than 2 % of samples are
-unique; here all systems have the same steps, and nothing is chosen but the spread, by seed 0. Figures
-are those of `--samples` samples of the generator whose weights are a mean over its latest steps.
-``valid`` is what rdkit accepts and is in one part, as the authors count it; ``valid_part`` counts
-the largest part. ``unique`` is of the valid ones, ``novel`` the share of these that is not in all of
-QM9.
+unique; here all systems have the same steps, and nothing is chosen but the spread, by seed 0.
+Figures are those of `--samples` samples of the generator whose weights are a mean over its latest
+steps. ``valid`` is what rdkit accepts and is in one part, as the authors count it; ``valid_part``
+counts the largest part. ``unique`` is of the valid ones, ``novel`` the share of these that is not
+in all of QM9.
 """
 
 from __future__ import annotations
