@@ -113,6 +113,8 @@ def judges(name: str, options: argparse.Namespace) -> Iterator[tuple[str, Score]
     what designs for its predecessors, from molecules it knew, looked at."""
     if "rdkit" in options.judges:
         yield "rdkit", SCORES[name]
+    if not {"network", "rounds"} & set(options.judges):
+        return
     smiles = smiles_of("valid")[: options.learn]
     network = trained(name, smiles, options)
     if "network" in options.judges:
