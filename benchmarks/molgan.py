@@ -5,10 +5,10 @@
 
 Systems: ``vae`` is a variational autoencoder of molecules, without an adversary; ``vae, corrected``
 the same with bonds kept within valences. ``scratch`` is MolGAN from random weights, whose second
-half of the steps follows the reward, QED of what is valid and 0 of what is not. ``reward`` starts
-as the autoencoder's decoder, and follows that reward from the first step on; ``shared`` does the
-same with a reward of which repetitions share a part; ``shared, less spread`` is that generator with
-noise of `--spread` in place of 1. ``data`` are molecules of the set.
+half of the steps follows the reward: of what is valid 0.5 and half of its QED, 0 of what is not.
+``reward`` starts as the autoencoder's decoder, and follows that reward from the first step on;
+``shared`` does the same with a reward of which repetitions share a part; ``shared, less spread`` is
+that generator with noise of `--spread` in place of 1. ``data`` are molecules of the set.
 `--subset` so many molecules are learnt from, drawn by the seed; 0 takes all. Molecules with charges
 are left out.
 
@@ -56,7 +56,7 @@ SYSTEMS = ("data", "vae", "scratch", "reward", "shared")
 ROUND, CRITIC_STEPS, BATCH, RATE = 100, 5, 32, 1e-3
 RATE_AFTER_START, JUDGES_ALONE, DECAY = 1e-4, 500, 0.98
 CRITIC_SHARE, FLOOR = 0.05, 0.5  # of ``shared``
-WORTH = OfValid(qed)
+WORTH = OfValid(qed, least=0.5)
 CODE = 56  # of the autoencoder, and the generators' noise
 REFERENCE = 2000  # molecules that descriptors are compared with
 

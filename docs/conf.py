@@ -77,8 +77,8 @@ def write_tables() -> None:
         "translation": "task system metric value steps seconds",
         "speech": "task source before_db after_db gain_db deviation_of_gain",
         "anomalies": "dataset detector roc_auc roc_auc_deviation ap seeds seconds",
-        "molgan": "system molecules seed valid valid_part unique novel qed diversity valid_published "
-        "unique_published novel_published steps seconds",
+        "molgan": "system molecules seed valid valid_part unique novel qed diversity "
+        "valid_published unique_published novel_published steps seconds",
         "design": "score judge before after gain gain_deviation gain_by_judge improved edits "
         "molecules budget judge_error",
         "graphgan": "dataset model start auc auc_deviation ap ap_deviation accuracy "

@@ -99,13 +99,13 @@ class MolGAN(Game):
     2017 (De Cao & Kipf 2018, sections 3 and 3.4).
 
     .. math::
-        L_G = -\lambda \, D(G(z)) - (1 - \lambda) \, \mathrm{logit} \hat R(G(z)), \quad
+        L_G = -\lambda \, D(G(z)) - (1 - \lambda) \log \hat R(G(z)), \quad
         L_{\hat R} = (\hat R(m) - R(m))^2 + (\hat R(G(z)) - R(G(z)))^2
 
     The reward R has no gradient: its network :math:`\hat R` learns it from real and generated
     molecules and passes the gradient on. What has several parts is no molecule, and rewarded as
-    such. The generator climbs the logit, as where it makes nothing that is worth anything
-    :math:`\hat R` itself has no slope.
+    such. The generator climbs the logarithm, which is steepest where a molecule is worth nothing;
+    :math:`\hat R` itself, which the paper climbs, has no slope there.
 
     Args:
         molecules: their size and types.
@@ -168,7 +168,7 @@ class MolGAN(Game):
         loss = self.critic_share * self.objective.generator(self.discriminator.critic(fake))
         if self.critic_share == 1:
             return loss
-        return loss - (1 - self.critic_share) * self._logits(fake).mean()
+        return loss - (1 - self.critic_share) * F.logsigmoid(self._logits(fake)).mean()
 
     def _logits(self, molecules: Tensor) -> Tensor:
         """Of the reward that its network expects, ``[B]``."""
@@ -180,18 +180,25 @@ class MolGAN(Game):
 
 
 class OfValid:
-    """A reward: a score of what is valid, 0 of what is no molecule.
+    r"""A reward: :math:`l + (1 - l) s` of what is valid and scores s, 0 of what is no molecule.
 
     Args:
         score: of SMILES, in [0, 1], such as :func:`~graphkit.metrics.qed`. It is asked once for
             each of the latest 100,000 molecules.
+        least: l, what a molecule is worth for being one.
     """
 
-    def __init__(self, score: Callable[[Sequence[str]], Tensor]) -> None:
+    def __init__(self, score: Callable[[Sequence[str]], Tensor], least: float = 0.0) -> None:
+        if not 0 <= least <= 1:
+            raise ValueError(f"least: expected a share from 0 to 1, got {least}")
         self._of = lru_cache(maxsize=100_000)(lambda smiles: float(score([smiles])[0]))
+        self.least = least
 
     def __call__(self, smiles: Sequence[str | None]) -> Tensor:
-        return torch.tensor([0.0 if one is None else self._of(one) for one in smiles])
+        return torch.tensor([0.0 if one is None else self._worth(one) for one in smiles])
+
+    def _worth(self, smiles: str) -> float:
+        return self.least + (1 - self.least) * self._of(smiles)
 
 
 class Scarce:

@@ -316,6 +316,17 @@ def test_each_player_learns_alone():
     assert {name.split(".")[1] for name in moved} == {"critic", "reward"}
 
 
+def test_the_generator_climbs_the_logarithm_of_the_expected_reward():
+    torch.manual_seed(0)
+    game = MolGAN(MOLECULES, carbons, critic_share=0.25).eval()
+    packed = MOLECULES.encode(SMILES)
+    game._generate = lambda like: packed  # type: ignore[method-assign]
+    critic, reward = game.discriminator.critic, game.discriminator.reward
+    assert reward is not None
+    expected = -0.25 * critic(packed).mean() - 0.75 * reward(packed).sigmoid().log().mean()
+    assert game.generator_loss((packed,)).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_the_reward_reaches_the_generator():
     torch.manual_seed(0)
     game = MolGAN(MOLECULES, carbons, critic_share=0.0, hidden=(32,))
@@ -361,6 +372,9 @@ def test_a_score_of_what_is_valid_is_asked_once():
     assert reward(["C", None, "CC", "C"]).tolist() == [0.5, 0.0, 0.5, 0.5]
     assert reward(["CC"]).tolist() == [0.5]
     assert asked == ["C", "CC"]
+    assert OfValid(score, least=0.6)(["C", None]).tolist() == pytest.approx([0.8, 0.0])
+    with pytest.raises(ValueError, match=r"least: expected a share from 0 to 1, got 1\.5"):
+        OfValid(score, least=1.5)
 
     def broken(smiles: Sequence[str]) -> Tensor:
         raise RuntimeError("no score")
