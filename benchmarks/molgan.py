@@ -160,7 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=", ".join(SYSTEMS))
     parser.add_argument("--subset", type=int, default=5000, help="molecules; 0 for all")
-    parser.add_argument("--steps", type=int, default=6000, help="of the critic")
+    parser.add_argument("--steps", type=int, default=8000, help="of the critic")
     parser.add_argument("--epochs", type=int, default=40, help="of the autoencoder")
     parser.add_argument("--samples", type=int, default=5000)
     parser.add_argument("--spread", type=float, default=0.8, help="of the noise, in a second look")
